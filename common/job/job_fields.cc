@@ -1,8 +1,8 @@
 #include "common/job/job_fields.h"
 
-#include "common/job/constraint_fields.h"
 #include "common/job/method_table.h"
 #include "common/job/sections/adapter_fields.h"
+#include "common/job/sections/constraint_fields.h"
 #include "common/job/sections/evaluate_fields.h"
 #include "common/job/sections/judge_fields.h"
 

@@ -8,8 +8,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/job/constraint_fields.h"
 #include "common/job/job_fields.h"
+#include "common/job/sections/constraint_fields.h"
 #include "common/text/closest_word.h"
 #include "common/text/label.h"
 

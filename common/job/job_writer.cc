@@ -3,9 +3,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/job/constraint_fields.h"
 #include "common/job/job_fields.h"
 #include "common/job/job_file.h"
+#include "common/job/sections/constraint_fields.h"
 #include "common/text/json.h"
 
 namespace fpo {

@@ -24,14 +24,14 @@
 #include "coordinator/rpc/backup_schedule.h"
 #include "coordinator/rpc/coordinator_loop.h"
 #include "coordinator/rpc/coordinator_service.h"
-#include "coordinator/rpc/hook_sender.h"
+#include "coordinator/rpc/hooks/hook_sender.h"
 #include "coordinator/rpc/pages/coordinator_metrics.h"
 #include "coordinator/rpc/pages/page_actions.h"
 #include "coordinator/rpc/pages/page_cache.h"
 #include "coordinator/rpc/pages/status_page.h"
+#include "coordinator/rpc/provision_runner.h"
 #include "coordinator/rpc/traces/otlp_post.h"
 #include "coordinator/rpc/traces/trace_exporter.h"
-#include "coordinator/rpc/provision_runner.h"
 #include "coordinator/rpc/worker_control_service.h"
 
 namespace fpo::coordinator {
@@ -63,7 +63,7 @@ struct CoordinatorServer::State {
   std::string version;
   std::unique_ptr<KeyedJobStore> store;
   TraceMetrics trace_metrics{&registry};
-  std::unique_ptr<TraceExporter> traces;  // null: none are sent
+  std::unique_ptr<TraceExporter> traces;     // null: none are sent
   std::unique_ptr<Provisioner> provisioner;  // null: no pools
   std::unique_ptr<Coordinator> coordinator;
   std::unique_ptr<AuditLog> audit;

@@ -281,12 +281,9 @@ void Agent::OnAssign(const AssignCommand& assignment) {
   accepted.attempt = id;
   accepted.status = ReportStatus::kAccepted;
   services_.outbox->AddReport(std::move(accepted), /*is_final=*/false);
-  if (const auto trace = ParseTraceparent(assignment.traceparent)) {
-    Log(LogLevel::kInfo, "attempt accepted",
-        {{"attempt", AttemptName(id)}, {"trace_id", trace->trace_id}});
-  } else {
-    Log(LogLevel::kInfo, "attempt accepted", {{"attempt", AttemptName(id)}});
-  }
+  const auto trace = ParseTraceparent(assignment.traceparent);
+  Log(LogLevel::kInfo, "attempt accepted",
+      {{"attempt", AttemptName(id)}, {"trace_id", trace ? trace->trace_id : "none"}});
   AttemptOptions attempt_options = options_.attempt;
   attempt_options.slots = *slots;
   auto attempt =

@@ -176,8 +176,7 @@ PhaseEnd RunningAttempt::CheckJob() {
   for (const absl::Status& check : checks) {
     if (!check.ok()) return EndOf("preflight", check);
   }
-  const PhaseEnd fetched = FetchUrls();
-  if (!fetched.ok()) return fetched;
+  if (const PhaseEnd fetched = FetchUrls(); !fetched.ok()) return fetched;
   checks = {CheckInputsExist(config_),
             WriteFileAtomically(folders_.job_json, WriteJobJson(config_))};
   if (!config_.output.empty()) {
@@ -307,11 +306,9 @@ PhaseEnd RunningAttempt::Main() {
   if (!commands.empty()) {
     EnterPhase(Phase::kTrain);
     if (is_run) {
-      const PhaseEnd end = TakeUpCheckpoints();
-      if (!end.ok()) return end;
+      if (const PhaseEnd end = TakeUpCheckpoints(); !end.ok()) return end;
     }
-    const PhaseEnd end = RunMain(commands);
-    if (!end.ok()) return end;
+    if (const PhaseEnd end = RunMain(commands); !end.ok()) return end;
   } else {
     EnterPhase(Phase::kFinish);
   }

@@ -48,7 +48,7 @@ void ArtifactSender::Count(int by) {
 
 absl::Status ArtifactSender::ServeTo(ServeArtifactCommand order,
                                      const std::function<bool(ArtifactFrame)>& sink) {
-  FPO_RETURN_IF_ERROR(may_serve_(&order));FPO_RETURN_IF_ERROR(options_.may_serve(order));
+  FPO_RETURN_IF_ERROR(options_.may_serve(&order));
   if (order.exported) {
     if (!order.checkpoint) FPO_RETURN_IF_ERROR(CheckModel(order));
     if (order.checkpoint) {

@@ -14,12 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "common/access_list.h"
 #include "common/clock.h"
 #include "common/files/private_folder.h"
 #include "common/hash.h"
 #include "common/nvidia.h"
-#include "common/object_store/s3_object_store.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 #include "common/observe/process_metrics.h"
@@ -34,9 +32,9 @@
 #include "worker/core/host/known_store.h"
 #include "worker/core/host/preflight.h"
 #include "worker/core/objects/hub_cache.h"
-#include "worker/core/objects/input_store.h"
 #include "worker/rpc/grpc_cache_link.h"
 #include "worker/rpc/grpc_coordinator_link.h"
+#include "worker/rpc/worker_setup.h"
 
 namespace fpo::worker {
 namespace {
@@ -111,8 +109,7 @@ struct Worker::Parts {
   std::unique_ptr<GrpcCacheLink> cache;
   std::unique_ptr<RecordStore> records;
   JobPlaces places;
-  std::unique_ptr<ObjectStore> objects;  // null: the environment's settings for it are wrong
-  std::unique_ptr<InputStore> inputs;    // null: as above
+  ObjectStores buckets;
   std::unique_ptr<Outbox> outbox;
   std::unique_ptr<KnownStore> store;
   std::atomic<int> pushes = 0;  // files that are being sent
@@ -127,7 +124,6 @@ struct Worker::Parts {
   mutable absl::Mutex mutex;
   absl::Status refusal ABSL_GUARDED_BY(mutex);
 
-  absl::Status OpenCgroups();
   absl::Status FindDevices();
   // Runs fpo-train outside of any attempt; its output.
   absl::StatusOr<std::string> RunTool(const std::string& name,
@@ -138,31 +134,10 @@ struct Worker::Parts {
   std::vector<Device> DevicesNow();
   absl::Status MakePlaces();
   void MakeStores();
-  void MakeObjectStore();
-  void MakeAgent();
+  void MakeAgent(std::function<void()> on_leave);
   void WatchGpus();
-  void WatchTokenFile();MakeAgent(std::function<void()> on_leave);
   absl::Status Listen();
 };
-
-absl::Status Worker::Parts::OpenCgroups() {
-  if (config.cgroup == "off") return absl::OkStatus();
-  CgroupTree::Options options;
-  options.where = config.cgroup;
-  options.work_dir = config.work_dir;
-  options.memory_bytes = config.memory_max_mib << 20;
-  absl::StatusOr<std::unique_ptr<CgroupTree>> tree = CgroupTree::Open(options);
-  if (absl::IsUnavailable(tree.status()) && config.memory_max_mib == 0) {
-    Log(LogLevel::kInfo, "ranks run without cgroups of their own",
-        {{"why", std::string(tree.status().message())}});
-    return absl::OkStatus();
-  }
-  FPO_RETURN_IF_ERROR(tree.status());
-  cgroups = *std::move(tree);
-  Log(LogLevel::kInfo, "each rank gets a cgroup",
-      {{"below", cgroups->path()}, {"memory", cgroups->has_memory() ? "counted" : "not counted"}});
-  return absl::OkStatus();
-}
 
 absl::Status Worker::Parts::FindDevices() {
   DeviceQuestion question;
@@ -245,25 +220,6 @@ absl::Status Worker::Parts::MakePlaces() {
   return absl::OkStatus();
 }
 
-// Most workers need none, and start whatever the environment says.
-void Worker::Parts::MakeObjectStore() {
-  const absl::StatusOr<S3Settings> settings = S3SettingsOf(config.environment);
-  if (!settings.ok()) {
-    Log(LogLevel::kError,
-        absl::StrCat("jobs may have no s3:// URLs here: ", settings.status().message()));
-    return;
-  }
-  S3ObjectStore::Options options;
-  options.settings = *settings;
-  options.backoff.seed = std::random_device()();
-  objects = std::make_unique<S3ObjectStore>(std::move(options));
-  InputStore::Options input_options;
-  input_options.folder = config.work_dir + "/inputs";
-  input_options.bytes_max = config.inputs_max_mib << 20;
-  input_options.disk_reserve_bytes = config.disk_reserve_mib << 20;
-  inputs = std::make_unique<InputStore>(input_options, objects.get());
-}
-
 void Worker::Parts::MakeAgent(std::function<void()> on_leave) {
   Agent::Options options = AgentOptions(config);
   options.attempt.places = places;
@@ -282,8 +238,8 @@ void Worker::Parts::MakeAgent(std::function<void()> on_leave) {
                                                   .metrics = &metrics,
                                                   .gate = gate.get(),
                                                   .cgroups = cgroups.get(),
-                                                  .objects = objects.get(),
-                                                  .inputs = inputs.get()},
+                                                  .objects = buckets.objects.get(),
+                                                  .inputs = buckets.inputs.get()},
                                   &clock);
 }
 
@@ -310,16 +266,6 @@ void Worker::Parts::WatchGpus() {
     return held;
   };
   gpu_metrics = std::make_unique<GpuMetrics>(&registry, std::move(source));
-}
-
-// Calls go on with the last token, until that one no longer counts.
-void Worker::Parts::WatchTokenFile() {
-  static constexpr char kName[] = "fpo_agent_token_file_ok";
-  static constexpr char kHelp[] = "0 while the file of --token-file cannot be read.";
-  registry.DeclareGauge(kName, kHelp);
-  if (config.token_file.empty()) return;
-  const Gauge ok = registry.AddGauge(kName, kHelp);
-  registry.OnScrape([ok, file = config.token_file] { ok.Set(ReadTokenFile(file).ok() ? 1 : 0); });
 }
 
 absl::Status Worker::Parts::Listen() {
@@ -364,7 +310,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
       std::make_unique<ProcessSet>(&parts->spawner, parts->journal.get(), &parts->metrics);
   FPO_ASSIGN_OR_RETURN(const Home home, OpenHome(config.work_dir));
   FPO_ASSIGN_OR_RETURN(parts->store, KnownStore::Open(config.work_dir));
-  FPO_RETURN_IF_ERROR(parts->OpenCgroups());
+  FPO_ASSIGN_OR_RETURN(parts->cgroups, OpenCgroups(config));
   const int in_cgroups = parts->cgroups ? parts->cgroups->killed_at_start() : 0;
   if (const int killed = parts->journal->killed_at_start() + in_cgroups; killed > 0) {
     Log(LogLevel::kWarning, "killed what an earlier agent left behind",
@@ -376,14 +322,14 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   FPO_RETURN_IF_ERROR(parts->FindDevices());
   FPO_RETURN_IF_ERROR(parts->MakePlaces());
   parts->MakeStores();
-  parts->MakeObjectStore();
+  parts->buckets = OpenObjectStores(config);
   if (const int lines = parts->outbox->Recover(); lines > 0) {
     Log(LogLevel::kInfo, "recovered unsent lines of an earlier agent",
         {{"lines", absl::StrCat(lines)}});
   }
-  parts->MakeAgent();
+  parts->MakeAgent(on_over);
   parts->WatchGpus();
-  parts->WatchTokenFile();parts->MakeAgent(on_over);
+  ShowTokenFile(&parts->registry, config.token_file);
   parts->MakeExports();
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, build.version);
   link.hello.home_id = home.id;

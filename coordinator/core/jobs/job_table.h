@@ -47,8 +47,8 @@ using WatchId = uint64_t;
 // visible. Not thread-safe: the coordinator's lock guards it.
 class JobTable {
  public:
-  // `on_end` is called after a job's end, as a JobWatch is.
-  explicit JobTable(JobStore* store, std::function<void(const JobPtr&)> on_end = nullptr)
+  using OnEnd = std::function<void(const JobPtr&)>;  // called after a job's end, as a JobWatch is
+  explicit JobTable(JobStore* store, OnEnd on_end = nullptr)
       : store_(store), on_end_(std::move(on_end)) {}
 
   absl::Status Load();
@@ -124,7 +124,7 @@ class JobTable {
   bool WaitsFor(const Job& job, const std::string& other) const;
 
   JobStore* const store_;
-  const std::function<void(const JobPtr&)> on_end_;
+  const OnEnd on_end_;
   JobIdSource ids_;
   uint64_t revision_ = 0;
   uint64_t lines_revision_ = 0;

@@ -17,9 +17,8 @@ struct RankIdentity {
 std::vector<std::string> IdentityEnvironment(const RankIdentity& identity);
 
 // The environment of a rank: everything except secrets (names with TOKEN, SECRET, PASSWORD,
-// CREDENTIAL or ending in _KEY) and what S3 is used with (AWS_...),_KEY) and the agent's own trace, plus its identity. `device`:
-// its
-// CUDA_VISIBLE_DEVICES; empty: the inherited one.
+// CREDENTIAL or ending in _KEY), what S3 is used with (AWS_...) and the agent's own trace, plus its
+// identity. `device`: its CUDA_VISIBLE_DEVICES; empty: the inherited one.
 std::vector<std::string> RankEnvironment(const std::vector<std::string>& inherited,
                                          const RankIdentity& identity, const std::string& device);
 

@@ -17,9 +17,8 @@ TEST(RankEnvironmentTest, CarriesTheAttemptAndDropsSecrets) {
                    "db_password=p", "AWS_ACCESS_KEY_ID=k", "AWS_PROFILE=p", "AWS_ENDPOINT_URL=u",
                    "PGPASSWD=p", "GPG_PASSPHRASE=p", "HTTP_AUTH=a", "SSH_AUTH_SOCK=/s",
                    "AUTHORS=us", "PWD=/", "KEYBOARD=us", "FPO_ATTEMPT=old/1/1",
-                               "EMPTY=", "OTEL_EXPORTER_OTLP_HEADERS=api=k", "EMPTY="},
-                  "TRACEPARENT=00-1"},
-                              kRank, ""),
+                   "EMPTY=", "OTEL_EXPORTER_OTLP_HEADERS=api=k", "TRACEPARENT=00-1"},
+                  kRank, ""),
               UnorderedElementsAre("PATH=/bin", "AUTHORS=us", "PWD=/", "KEYBOARD=us",
                                    "EMPTY=", "FPO_ATTEMPT=job-1/2/7", "FPO_RANK=3"));
 }

@@ -1,11 +1,11 @@
-#include "coordinator/rpc/hook_sender.h"
+#include "coordinator/rpc/hooks/hook_sender.h"
 
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
-#include "common/hmac.h"
+#include "common/http/hmac.h"
 #include "common/http/http_url.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
@@ -14,7 +14,7 @@
 namespace fpo::coordinator {
 namespace {
 
-constexpr absl::Duration kLook = absl::Milliseconds(200);
+constexpr absl::Duration kHookLook = absl::Milliseconds(200);
 
 HttpTransfers::Options TransferOptions(const std::string& ca_file) {
   HttpTransfers::Options options;
@@ -58,7 +58,7 @@ absl::StatusOr<std::unique_ptr<HookSender>> HookSender::Start(HookSettings setti
                                                               HookQueue::Options options) {
   std::unique_ptr<HookSender> sender(new HookSender(std::move(settings), dependencies, options));
   FPO_RETURN_IF_ERROR(sender->queue_.Load(sender->Now()));
-  sender->ticker_.emplace(kLook, [raw = sender.get()](absl::Time) { raw->Turn(); });
+  sender->ticker_.emplace(kHookLook, [raw = sender.get()](absl::Time) { raw->Turn(); });
   return sender;
 }
 
@@ -72,7 +72,7 @@ void HookSender::Turn() {
   for (const HookDelivery& delivery : queue_.TakeDue(Now())) Send(delivery);
   for (size_t i = 0; i < series_.size(); ++i) ShowCounts(i);
   if (transfers_.in_progress() == 0) return;
-  for (const HttpTransfers::Done& done : transfers_.Wait(kLook)) Take(done);
+  for (const HttpTransfers::Done& done : transfers_.Wait(kHookLook)) Take(done);
 }
 
 void HookSender::Send(const HookDelivery& delivery) {

@@ -1,4 +1,4 @@
-#include "common/job/constraint_fields.h"
+#include "common/job/sections/constraint_fields.h"
 
 namespace fpo {
 

@@ -1,4 +1,4 @@
-#include "common/hmac.h"
+#include "common/http/hmac.h"
 
 #include <string>
 
