@@ -37,6 +37,8 @@ def check_files(expect, client, folder):
     expect(client.files.content(file.id).read() == path.read_bytes(), "the content is not what was uploaded")
     expect(client.files.retrieve(file.id) == file, "a file is retrieved as another one")
     more = [client.files.create(file=("part.jsonl", path.read_bytes()), purpose="fine-tune") for _ in range(2)]
+    page = client.files.list(limit=2)
+    expect((len(page.data), page.has_more) == (2, True), f"a page of two: {page}")
     listed = [each.id for each in client.files.list(limit=1)]  # three pages
     expect(sorted(listed) == sorted([file.id, *(each.id for each in more)]), f"listed: {listed}")
     expect(client.files.delete(more[0].id).deleted, "a file was not deleted")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What fpo-openai checks and computes without services."""
 import io
+import itertools
 import json
 import pathlib
 import tempfile
@@ -11,13 +12,14 @@ import python_check as check
 
 check.enter("yaml")
 from fpo.errors import FpoError  # noqa: E402
+from fpo.job import Event, JobState  # noqa: E402
 from fpo.openai import requests  # noqa: E402
 from fpo.openai.defaults import JobDefaults  # noqa: E402
 from fpo.openai.errors import ApiError, from_service  # noqa: E402
 from fpo.openai.files import FileLimits, FileStore  # noqa: E402
 from fpo.openai.models import ModelTable, job_of_name, merge, tuned_name  # noqa: E402
 from fpo.openai.rows import check_rows  # noqa: E402
-from fpo.openai.views import result_csv  # noqa: E402
+from fpo.openai.views import events_newest_first, result_csv  # noqa: E402
 
 USER, ANSWER = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}
 PAIR = {"input": {"messages": [USER]}, "preferred_output": [ANSWER], "non_preferred_output": [{"role": "assistant", "content": "No."}]}
@@ -255,6 +257,45 @@ class Errors(unittest.TestCase):
         self.assertEqual(status(code="PERMISSION_DENIED", own_token=False), (403, None, False))
         self.assertEqual(status(code="RESOURCE_EXHAUSTED", reason="QUOTA"), (429, None, False))
         self.assertEqual(status(code="INTERNAL"), (500, None, False))
+
+
+class ManyEvents:
+    """A job with events 1 to `count`, of which those below `first` were removed; the coordinator returns a page at a time."""
+
+    id = "j-1"
+    state = JobState.RUNNING
+    submitted = None
+
+    def __init__(self, count, first=1):
+        self.count, self.first, self.calls = count, first, 0
+
+    def events(self, after=0):
+        while True:
+            self.calls += 1
+            page = range(max(after + 1, self.first), self.count + 1)[:1000]
+            for cursor in page:
+                yield Event(cursor, 1, 0, {"kind": "step", "step": cursor, "t": 1, "metrics": {"loss": 0.5}})
+            if not page:
+                return
+            after = page[-1]
+
+
+class Events(unittest.TestCase):
+    def test_each_is_shown_once_from_the_newest_to_the_oldest(self):
+        for count, first in ((0, 1), (1, 1), (999, 1), (1000, 1), (1001, 1), (2500, 1), (5000, 3300), (100_000, 1)):
+            with self.subTest(count=count, first=first):
+                job = ManyEvents(count, first)
+                shown = [event["id"] for event in itertools.islice(events_newest_first(job), 6000)]
+                steps = [f"ftevent-j-1-{cursor}" for cursor in range(count, first - 1, -1)]
+                self.assertEqual(shown, [*steps, "ftevent-j-1-created"][:6000])
+                middle = shown[len(shown) // 2]
+                rest = list(itertools.islice(events_newest_first(job, middle), 10))
+                self.assertEqual([event["id"] for event in rest], shown[len(shown) // 2 + 1:][:10])
+
+    def test_the_first_page_of_many_takes_few_calls(self):
+        job = ManyEvents(100_000)
+        list(itertools.islice(events_newest_first(job), 20))
+        self.assertLess(job.calls, 30)
 
 
 class Results(unittest.TestCase):

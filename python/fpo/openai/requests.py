@@ -141,7 +141,7 @@ def _metadata(given: Any) -> dict[str, str]:
 
 def metadata_labels(metadata: Mapping[str, str]) -> dict[str, str]:
     """As JSON in ASCII, cut into what a label holds."""
-    text = json.dumps(metadata, sort_keys=True, separators=(",", ":")).replace("\x7f", "\\u007f") if metadata else ""
+    text = json.dumps(metadata, sort_keys=True, separators=(",", ":")) if metadata else ""
     pieces = [text[at:at + _LABEL_BYTES_MAX] for at in range(0, len(text), _LABEL_BYTES_MAX)]
     return {f"{METADATA}.{index:03}": piece for index, piece in enumerate(pieces)}
 
