@@ -22,8 +22,9 @@ esac
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=${1:-$root/build/python}
 fail() { echo "python_package: $1" >&2; exit 1; }
-plugin=$(command -v grpc_python_plugin) && command -v protoc >/dev/null ||
-  fail "protoc or its gRPC plugin is missing: apt-get install protobuf-compiler protobuf-compiler-grpc"
+for tool in protoc grpc_python_plugin; do
+  command -v "$tool" >/dev/null || fail "$tool is missing: apt-get install protobuf-compiler protobuf-compiler-grpc"
+done
 
 rm -rf "$out/fpo"
 mkdir -p "$out/fpo/_proto"
@@ -36,7 +37,7 @@ fi
 
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
-(cd "$root" && protoc --plugin="protoc-gen-grpc=$plugin" --python_out="$made" --pyi_out="$made" --grpc_out="$made" \
+(cd "$root" && protoc --plugin="protoc-gen-grpc=$(command -v grpc_python_plugin)" --python_out="$made" --pyi_out="$made" --grpc_out="$made" \
   -I. proto/fpo/v1/{error,job,coordinator,cache}.proto)
 # As proto.fpo.v1 it would lie in a package `proto`, which is another one's on PyPI.
 sed -i 's/^from proto\.fpo\.v1 import/from fpo._proto import/' "$made"/proto/fpo/v1/*.py*
