@@ -185,8 +185,9 @@ def main():
             output = folder / "runs/short"
             began = time.monotonic()
             for part in (lambda: check_whole(expect, tools, job, output), lambda: check_details(expect, tools, job),
-                         lambda: check_retry(expect, tools, client, folder), lambda: check_not_finite(expect, tools, job),
-                         lambda: check_killed(expect, tools, client, folder), lambda: check_errors(expect, job)):
+                         lambda: check_retry(expect, tools, client, folder), lambda: check_killed(expect, tools, client, folder),
+                         lambda: check_errors(expect, job),
+                         lambda: check_not_finite(expect, tools, job)):  # last: programs started later would share its wandb service
                 part()
                 print(f"{time.monotonic() - began:.0f} s", flush=True)
         finally:

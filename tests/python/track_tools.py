@@ -29,7 +29,8 @@ class MlflowServer:
         self.folder = folder / "mlflow"
         self.folder.mkdir()
         address = f"http://127.0.0.1:{free_port()}"
-        self.environment = {"MLFLOW_TRACKING_URI": address, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        self.environment = {"MLFLOW_TRACKING_URI": address, "MLFLOW_DISABLE_TELEMETRY": "true",
+                            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         os.environ.update(self.environment)
         log = open(self.folder / "log", "ab")
         self._process = subprocess.Popen(

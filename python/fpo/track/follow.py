@@ -12,6 +12,7 @@ from .runs import Row, Run, Subject, Tool, row_of
 
 _ROWS_PER_WRITE = 500
 _CHAIN_MAX = 100
+_PAUSE_SECONDS_MAX = 60.0  # after failures in a row
 _log = logging.getLogger("fpo.track")
 
 
@@ -109,12 +110,14 @@ def follow(client: Client, tool: Tool, find: Callable[[], Iterable[Job]], *, sto
     """
     followers: dict[str, Follower] = {}
     done: set[str] = set()
+    failures = 0
     try:
         while True:
             well = _round(client, tool, find, followers, done)
             if once or (well and not forever and done.issuperset(followers)):
                 return well
-            if stop.wait(interval):
+            failures = 0 if well else failures + 1
+            if stop.wait(min(interval * 2**min(failures, 10), max(interval, _PAUSE_SECONDS_MAX))):
                 return well
     finally:
         for name, follower in followers.items():
