@@ -152,6 +152,7 @@ absl::StatusOr<S3Response> S3ObjectStore::Ask(const ObjectName& name, const S3Re
 
 absl::StatusOr<ObjectInfo> S3ObjectStore::Head(const ObjectName& name) {
   absl::StatusOr<S3Response> response = Ask(name, RequestOf("HEAD", name));
+  if (absl::IsUnavailable(response.status())) return response.status();
   if (!response.ok()) {
     // An answer to HEAD has no body that says why.
     S3Request again = RequestOf("GET", name);
