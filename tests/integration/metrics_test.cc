@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/integration/local_service.h"
@@ -162,6 +163,42 @@ TEST_F(MetricsTest, EveryRuleNamesAMetricThatExists) {
     const std::string file = Environment("FPO_SOURCE_DIR") + "/deploy/prometheus/" + name;
     EXPECT_GT(CheckQueries(ReadFile(file), exposition, file), 4u);
   }
+}
+
+// An agent with a library that plays NVML, in the place where it looks for the driver's.
+TEST(WorkerMetrics, SayWhatTheDriverMeasuresAndWhetherTheTokenCanBeRead) {
+  LocalService service({.trainer = "fake"});
+  service.Start("coordinator");
+  service.Start("cache");
+  namespace fs = std::filesystem;
+  fs::create_symlink(FPO_FAKE_NVML_LIBRARY, service.Path("libnvidia-ml.so.1"));
+  std::ofstream(service.Path("used")) << "300 200";
+  std::ofstream(service.Path("token")) << std::string(64, 'a') << "\n";
+  fs::permissions(service.Path("token"), fs::perms::owner_read | fs::perms::owner_write);
+  service.SetEnvironment(
+      "gpus", {"LD_LIBRARY_PATH=" + service.Path(""), "FPO_FAKE_NVML=" + service.Path("used")});
+  service.StartWorker("gpus", {"--device=cuda", "--token-file", service.Path("token")});
+  const auto await = [&](const std::string& line) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
+    std::string text;
+    while (absl::Now() < deadline) {
+      text = service.Http("gpus", "/metrics");
+      if (text.find("\n" + line + "\n") != std::string::npos) return;
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    ADD_FAILURE() << "no " << line << " in\n" << text;
+  };
+  await(R"(fpo_gpu_utilisation_ratio{gpu="0",uuid="GPU-00000000"} 0.97)");
+  await(R"(fpo_gpu_held{gpu="0",uuid="GPU-00000000"} 0)");
+  await("fpo_gpu_driver_answers 1");
+  await("fpo_agent_token_file_ok 1");
+  EXPECT_EQ(service.Http("gpus", "/metrics").find("GPU-00000001"), std::string::npos)
+      << "no slot has it";
+  const std::string job = service.WriteFakeJob("held", "steps-100000-20-5");
+  ASSERT_EQ(service.Ctl({"submit", job}).code, 0);
+  await(R"(fpo_gpu_held{gpu="0",uuid="GPU-00000000"} 1)");
+  fs::remove(service.Path("token"));
+  await("fpo_agent_token_file_ok 0");
 }
 
 TEST(Listening, AnotherAddressWithoutTlsIsRefused) {
