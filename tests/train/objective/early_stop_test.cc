@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 namespace fpo::train {
@@ -49,6 +52,23 @@ TEST(EarlyStopTest, ASmallImprovementMovesTheBestAndCountsAsNone) {
   EXPECT_EQ(state.best_step, 3);
   EXPECT_EQ(state.waited, 3) << "by 0.125 is not by more than 0.125";
   EXPECT_EQ(EndOf(Make(3, 0.125), {1, 0.75, 0.5, 0.25, 0}), -1);
+}
+
+// Runs of the real EarlyStoppingCallback, of falling and of rising metrics.
+TEST(EarlyStopTest, EndsWhereTransformersDoes) {
+  const char* source = std::getenv("FPO_SOURCE_DIR");
+  std::ifstream lines(std::string(source ? source : ".") + "/tests/golden/early_stop.jsonl");
+  int cases = 0, ended = 0;
+  for (std::string line; std::getline(lines, line); ++cases) {
+    const auto golden = nlohmann::json::parse(line);
+    const EarlyStop rule = Make(golden["patience"], golden["threshold"],
+                                golden["greater"].get<bool>() ? "rewards/accuracies" : "loss");
+    const int64_t end = EndOf(rule, golden["values"].get<std::vector<double>>());
+    EXPECT_EQ(end, golden["stop"].get<int64_t>()) << line;
+    ended += end >= 0 ? 1 : 0;
+  }
+  EXPECT_EQ(cases, 60);
+  EXPECT_GT(ended, 40);
 }
 
 TEST(EarlyStopTest, WhatIsNotANumberDoesNotImprove) {
