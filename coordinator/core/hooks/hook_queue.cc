@@ -71,17 +71,19 @@ void HookQueue::Look(size_t hook, const Moment& now) {
 
 void HookQueue::DropOld(size_t hook, const Moment& now) {
   State& state = states_[hook];
+  const int64_t before = state.counts.given_up;
+  std::string first;
   while (!state.waiting.empty() &&
          now.wall - state.waiting.front().job->state_since > options_.give_up_after) {
-    const Waiting& old = state.waiting.front();
-    Log(LogLevel::kError, "a webhook was not told of a job: given up",
-        {{"hook", hooks_[hook].name},
-         {"job", old.job->job_id},
-         {"event", std::string(Name(old.event))},
-         {"tries", absl::StrCat(state.failures)}});
+    if (first.empty()) first = state.waiting.front().job->job_id;
     ++state.counts.given_up;
     PopFront(hook, now);
   }
+  if (first.empty()) return;
+  Log(LogLevel::kError, "a webhook was not told of jobs for too long: given up",
+      {{"hook", hooks_[hook].name},
+       {"deliveries", absl::StrCat(state.counts.given_up - before)},
+       {"first", first}});
 }
 
 // All that a revision tells has been told once the next one is at the front.

@@ -15,6 +15,7 @@ namespace fpo::coordinator {
 namespace {
 
 constexpr absl::Duration kHookLook = absl::Milliseconds(200);
+constexpr absl::Duration kTurn = absl::Seconds(1);  // then whoever stops this is heard
 
 HttpTransfers::Options TransferOptions(const std::string& ca_file) {
   HttpTransfers::Options options;
@@ -69,7 +70,12 @@ void HookSender::Stop() {
 }
 
 void HookSender::Turn() {
-  for (const HookDelivery& delivery : queue_.TakeDue(Now())) Send(delivery);
+  const absl::Time end = dependencies_.steady->Now() + kTurn;
+  while (true) {
+    for (const HookDelivery& delivery : queue_.TakeDue(Now())) Send(delivery);
+    if (transfers_.in_progress() == 0 || dependencies_.steady->Now() > end) break;
+    for (const HttpTransfers::Done& done : transfers_.Wait(kLook)) Take(done);
+  }
   for (size_t i = 0; i < series_.size(); ++i) ShowCounts(i);
   if (transfers_.in_progress() == 0) return;
   for (const HttpTransfers::Done& done : transfers_.Wait(kHookLook)) Take(done);

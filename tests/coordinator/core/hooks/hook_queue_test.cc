@@ -112,8 +112,6 @@ TEST_F(HookQueueTest, AMarkAheadOfTheStoreHidesNothing) {
 TEST_F(HookQueueTest, ANewHookHearsOfWhatComes) {
   End(JobState::kFailed);
   ASSERT_FALSE(Due().empty());
-  MemoryJobStore other;
-  JobTable table(&other);
   Hook hook;
   hook.name = "new";
   hook.events = {HookEvent::kFailed};
