@@ -74,7 +74,7 @@ void HookSender::Turn() {
   while (true) {
     for (const HookDelivery& delivery : queue_.TakeDue(Now())) Send(delivery);
     if (transfers_.in_progress() == 0 || dependencies_.steady->Now() > end) break;
-    for (const HttpTransfers::Done& done : transfers_.Wait(kLook)) Take(done);
+    for (const HttpTransfers::Done& done : transfers_.Wait(kHookLook)) Take(done);
   }
   for (size_t i = 0; i < series_.size(); ++i) ShowCounts(i);
   if (transfers_.in_progress() == 0) return;
