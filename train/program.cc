@@ -17,6 +17,7 @@
 #include "train/device.h"
 #include "train/device/device_name.h"
 #include "train/device/host_settings.h"
+#include "train/device/tensor_memory.h"
 #include "train/events/console_progress.h"
 #include "train/events/event_writer.h"
 #include "train/events/exit_status.h"
@@ -380,6 +381,7 @@ int Main(int argc, char** argv) {
   }
   LimitSpinning(argv);
   KeepFreedMemory();
+  TensorMemory::Install();
   return RunProgram(*parsed.flags);
 }
 

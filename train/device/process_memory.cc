@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "train/device/tensor_memory.h"
 
 namespace fpo::train {
 
@@ -79,7 +80,8 @@ std::map<std::string, double> PeakMemory(c10::Device device) {
 }
 
 void EmptyDeviceCache(c10::Device device) {
-  if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
+  if (device.is_cpu()) return TensorMemory::GiveBackKept();
+  c10::getDeviceAllocator(device.type())->emptyCache();
 }
 
 }  // namespace fpo::train

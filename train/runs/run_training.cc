@@ -266,6 +266,7 @@ absl::Status Run::CompareFeatures(const Trainer& trainer, const RunInputs& input
 
 absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   environment_.events.Emit(PhaseEvent("finish"));
+  EmptyDeviceCache(options_.device);  // files are mapped from here on
   FPO_FAILPOINT("finish.begin");
   const absl::Time start = absl::Now();
   if (!environment_.measure) {
