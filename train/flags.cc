@@ -9,6 +9,7 @@
 #include "common/train_protocol.h"
 #include "train/flags_features.h"
 #include "train/flags_judge.h"
+#include "train/flags_look.h"
 
 namespace fpo::train {
 namespace {
@@ -174,29 +175,6 @@ void AddExport(FlagSet app, Flags* flags) {
   app.Add("--merge", &flags->merge, "Of an adapter: the model with it; else PEFT's two files");
 }
 
-void AddInspect(FlagSet app, Flags* flags) {
-  app.Add("path", &flags->path, "Model, SAE, token file, record file or checkpoint");
-  app.Add("--devices", &flags->devices,
-          "Instead of a path: what this machine can compute on, and what is missing");
-  app.Add("--json", &flags->json, "One JSON object");
-}
-
-void AddInspectData(FlagSet app, Flags* flags) {
-  AddJob(app, flags).Required();
-  app.Add("--out", &flags->out,
-          "Folder for findings.json, findings.html, pairs.jsonl and what they are made from")
-      .Type("DIR")
-      .Required();
-  app.Add("--prepared", &flags->prepared, "Folder 'prepare' wrote; default: prepare now")
-      .Type("DIR");
-  app.Add("--reference", &flags->reference,
-          "Records of the job's reference: a .fpr file; auto: compute what is missing into "
-          "OUT/reference.fpr")
-      .Type("FILE|auto")
-      .ShowDefault();
-  AddParquet(app, flags);
-}
-
 void AddInitModel(FlagSet app, Flags* flags) {
   InitModelOptions& init = flags->init;
   app.Add("--config", &init.config, "Hugging Face config.json of a Gemma-2 or Gemma-3")
@@ -287,6 +265,7 @@ constexpr Subcommand kSubcommands[] = {
      AddPrepare},
     {"score", "Log-probabilities (and SAE features) of responses under a model, as records",
      AddScore},
+    {"plan", "Memory and time that a job will take, and what to change; trains nothing", AddPlan},
     {"run",
      "Train as the job says: sft, dpo, ln_dpo, simpo, simpo_kl, tdpo1, tdpo2, fpo, orpo or kto",
      AddRun},

@@ -36,8 +36,9 @@ struct Flags {
   std::string path;      // inspect, export
   bool merge = false;
   bool devices = false;  // inspect
-  bool json = false;     // inspect, prepare --check
+  bool json = false;     // inspect, prepare --check, plan
   bool check = false;    // prepare: look at the first rows, write nothing
+  int64_t plan_seconds = 10;  // plan
 
   ScoreDataOptions score;  // score by hand
   InitModelOptions init;

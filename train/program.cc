@@ -13,6 +13,7 @@
 #include "common/files/missing_path.h"
 #include "common/job/job_file.h"
 #include "common/observe/version.h"
+#include "common/plan/plan_text.h"
 #include "common/status_macros.h"
 #include "train/device.h"
 #include "train/device/device_name.h"
@@ -39,6 +40,7 @@
 #include "train/kernel_choice.h"
 #include "train/loop/evaluate_model.h"
 #include "train/ops/fast_paths.h"
+#include "train/plan/plan_job.h"
 #include "train/reference/reference_plan.h"
 #include "train/reference/score_server.h"
 #include "train/report/inspect.h"
@@ -78,6 +80,7 @@ struct Program {
   absl::Status Chat() const;
   absl::Status InspectPath() const;
   absl::Status FindInData() const;
+  absl::Status Plan() const;
   absl::Status Export() const;
   absl::Status MakeModel() const { return InitModel(flags.init); }
 };
@@ -92,6 +95,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"prepare", &Program::PrepareData, "prepare"},
     {"score", &Program::Score, "reference"},
+    {"plan", &Program::Plan, "train"},
     {"run", &Program::Train, "train"},
     {"evaluate", &Program::Evaluate, "train"},
     {"features", &Program::Features, "train"},
@@ -290,6 +294,14 @@ absl::Status Program::FindInData() const {
   if (flags.parquet) FPO_RETURN_IF_ERROR(AsStorageError(WriteParquetBesideAll(flags.out)));
   std::cout << FindingsText(findings) << "written: " << flags.out
             << "/findings.html, findings.json and pairs.jsonl" << std::endl;
+  return absl::OkStatus();
+}
+
+absl::Status Program::Plan() const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+  FPO_ASSIGN_OR_RETURN(const RunPlan plan, PlanJob(job, {flags.prepared, flags.out, device,
+                                                         static_cast<double>(flags.plan_seconds)}));
+  std::cout << (flags.json ? RunPlanJson(plan) + "\n" : PlanTable(plan)) << std::flush;
   return absl::OkStatus();
 }
 

@@ -57,6 +57,8 @@ std::optional<int64_t> RoomOfGroup() {
 
 int64_t PeakMemoryBytes() { return ReadKib("/proc/self/status", "VmHWM:").value_or(0); }
 
+int64_t CurrentMemoryBytes() { return ReadKib("/proc/self/status", "VmRSS:").value_or(0); }
+
 int64_t AvailableMemoryBytes() {
   const int64_t host = ReadKib("/proc/meminfo", "MemAvailable:").value_or(0);
   return std::min(host, RoomOfGroup().value_or(host));

@@ -12,6 +12,9 @@ namespace fpo::train {
 // Largest resident size of this process so far, from /proc; 0 where that is not readable.
 int64_t PeakMemoryBytes();
 
+// Its resident size now.
+int64_t CurrentMemoryBytes();
+
 // Bytes that this process may still take without another having to give some back: what the kernel
 // calls available, and the room below the control group's limit. 0 where neither is readable.
 int64_t AvailableMemoryBytes();

@@ -1,0 +1,195 @@
+#include "common/plan/memory_plan.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace fpo {
+namespace {
+
+constexpr int64_t kMasterBytes = 4;  // of a float32
+
+int64_t WeightBytes(const RunSizes& run) {
+  return run.step.model.Parameters() * run.step.compute.element_bytes;
+}
+// None when the weights are their own.
+int64_t MasterBytes(const RunSizes& run) {
+  const bool narrow = run.step.compute.element_bytes < kMasterBytes;
+  return narrow ? run.step.model.Parameters() * kMasterBytes : 0;
+}
+int64_t MomentBytes(const RunSizes& run) {
+  return run.optimizer_moments * run.step.model.Parameters() * kMasterBytes;
+}
+int64_t CheckpointBytes(const RunSizes& run) {
+  return run.step.model.Parameters() * kMasterBytes + MomentBytes(run);
+}
+int64_t EncoderBytes(const RunSizes& run, bool with_decoder) {
+  int64_t bytes = 0;
+  for (const SaeSizes& sae : run.step.saes) {
+    if (!sae.has_arrays) continue;
+    bytes += (sae.width + 2) * sae.features * kMasterBytes;
+    if (with_decoder) bytes += (sae.features + 1) * sae.width * kMasterBytes;
+  }
+  return bytes;
+}
+
+MemoryUses Fullest(const std::vector<BatchSizes>& batches,
+                   const std::function<MemoryUses(const BatchSizes&)>& peak) {
+  MemoryUses fullest;
+  for (const BatchSizes& batch : batches) {
+    const MemoryUses uses = peak(batch);
+    if (uses.Sum() > fullest.Sum()) fullest = uses;
+  }
+  return fullest;
+}
+
+// A phase is built up part by part; parts of no bytes are left out.
+class PhaseParts {
+ public:
+  PhaseParts(std::string phase, const RunSizes& run) : run_(run) {
+    phase_.phase = std::move(phase);
+    OnHost("program and libraries", run.program_bytes);
+    if (run.step.compute.on_device) OnDevice("driver and libraries", run.device_program_bytes);
+    OnHost("token files", run.token_bytes);
+  }
+
+  void OnHost(const std::string& name, int64_t bytes) { Add({name, bytes, false}); }
+  void OnDevice(const std::string& name, int64_t bytes) { Add({name, bytes, true}); }
+  // On the device where there is one.
+  void Computed(const std::string& name, int64_t bytes) {
+    Add({name, bytes, run_.step.compute.on_device});
+  }
+  void Uses(const MemoryUses& uses) {
+    Computed("gradients", uses[MemoryUse::kGradients]);
+    Computed("activations", uses[MemoryUse::kActivations]);
+    Computed("vocabulary head", uses[MemoryUse::kHead]);
+    Computed("pooled features", uses[MemoryUse::kSae]);
+    Computed("temporary values", uses[MemoryUse::kTemporary]);
+  }
+  PhaseMemory Take() { return std::move(phase_); }
+
+ private:
+  void Add(MemoryPart part) {
+    if (part.bytes > 0) phase_.parts.push_back(std::move(part));
+  }
+
+  const RunSizes& run_;
+  PhaseMemory phase_;
+};
+
+void AddReference(const RunSizes& run, PhaseParts* parts) {
+  if (run.reference == ReferencePlace::kMemory)
+    parts->Computed("reference model", WeightBytes(run));
+  if (run.reference == ReferencePlace::kRecords) parts->OnHost("record file", run.record_bytes);
+}
+
+void AddTraining(const RunSizes& run, PhaseParts* parts) {
+  parts->Computed("weights", WeightBytes(run));
+  parts->Computed("float32 masters", MasterBytes(run));
+  parts->Computed("optimiser moments", MomentBytes(run));
+}
+
+PhaseMemory Load(const RunSizes& run) {
+  PhaseParts parts("load", run);
+  parts.Computed("weights", WeightBytes(run));
+  const int64_t sae = EncoderBytes(run, true) + run.sae_file_bytes;
+  if (sae > run.weight_file_bytes) {
+    parts.OnHost("SAE, and its file as it is read", sae);
+  } else {
+    parts.OnHost("weight files, mapped", run.weight_file_bytes);
+  }
+  return parts.Take();
+}
+
+PhaseMemory Reference(const RunSizes& run) {
+  PhaseParts parts("reference", run);
+  parts.Computed("weights", WeightBytes(run));
+  parts.Computed("SAE", EncoderBytes(run, true));
+  parts.Uses(Fullest(run.scored_batches,
+                     [&](const BatchSizes& batch) { return ScoringPeak(run.step, batch); }));
+  parts.OnHost("records", run.record_bytes);
+  return parts.Take();
+}
+
+// Whichever is fuller: the first micro-batch of a step or, with gradients there, a later one.
+PhaseMemory Train(const RunSizes& run) {
+  PhaseParts parts("train", run);
+  AddTraining(run, &parts);
+  AddReference(run, &parts);
+  parts.Computed("SAE", EncoderBytes(run, false));
+  MemoryUses uses = Fullest(run.first_batches, [&](const BatchSizes& batch) {
+    return TrainingPeak(run.step, batch, false);
+  });
+  const MemoryUses later = Fullest(run.later_batches, [&](const BatchSizes& batch) {
+    return TrainingPeak(run.step, batch, true);
+  });
+  if (later.Sum() > uses.Sum()) uses = later;
+  // Backward ends with all gradients, whatever the batch.
+  MemoryUses gradients;
+  gradients[MemoryUse::kGradients] = run.step.model.Parameters() * kMasterBytes;
+  if (gradients.Sum() > uses.Sum()) uses = gradients;
+  parts.Uses(uses);
+  if (run.copies_checkpoints) parts.OnHost("checkpoint being written", CheckpointBytes(run));
+  return parts.Take();
+}
+
+PhaseMemory Evaluate(const RunSizes& run) {
+  PhaseParts parts("evaluate", run);
+  AddTraining(run, &parts);
+  AddReference(run, &parts);
+  parts.Computed("SAE", EncoderBytes(run, !run.checked_batches.empty()));
+  std::vector<BatchSizes> batches = run.evaluated_batches;
+  batches.insert(batches.end(), run.checked_batches.begin(), run.checked_batches.end());
+  parts.Uses(
+      Fullest(batches, [&](const BatchSizes& batch) { return ScoringPeak(run.step, batch); }));
+  return parts.Take();
+}
+
+// The state of training is there until the process ends; codes are made, no logits.
+PhaseMemory Features(const RunSizes& run) {
+  PhaseParts parts("features", run);
+  AddTraining(run, &parts);
+  parts.Computed("reference model", WeightBytes(run));
+  parts.OnHost("record file", run.record_bytes);
+  parts.OnHost("exported model, being read", WeightBytes(run));
+  parts.Computed("SAE", 2 * EncoderBytes(run, true));  // as loaded for training, and again
+  parts.Uses(Fullest(run.evaluated_batches,
+                     [&](const BatchSizes& batch) { return ScoringPeak(run.step, batch); }));
+  return parts.Take();
+}
+
+int64_t Sum(const PhaseMemory& phase, bool on_device) {
+  int64_t bytes = 0;
+  for (const MemoryPart& part : phase.parts) bytes += part.on_device == on_device ? part.bytes : 0;
+  return bytes;
+}
+
+}  // namespace
+
+int64_t PhaseMemory::host_bytes() const { return Sum(*this, false); }
+int64_t PhaseMemory::device_bytes() const { return Sum(*this, true); }
+
+int64_t HostBytes(const std::vector<PhaseMemory>& phases) {
+  int64_t most = 0;
+  for (const PhaseMemory& phase : phases) most = std::max(most, phase.host_bytes());
+  return most;
+}
+
+int64_t DeviceBytes(const std::vector<PhaseMemory>& phases) {
+  int64_t most = 0;
+  for (const PhaseMemory& phase : phases) most = std::max(most, phase.device_bytes());
+  return most;
+}
+
+std::vector<PhaseMemory> PlanMemory(const RunSizes& run) {
+  std::vector<PhaseMemory> phases = {Load(run)};
+  if (run.scores_here) phases.push_back(Reference(run));
+  if (!run.first_batches.empty()) phases.push_back(Train(run));
+  if (!run.evaluated_batches.empty() || !run.checked_batches.empty()) {
+    phases.push_back(Evaluate(run));
+  }
+  if (run.compares_features) phases.push_back(Features(run));
+  return phases;
+}
+
+}  // namespace fpo

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace fpo {
+
+// What of a model's config.json decides how much memory it takes.
+struct ModelSizes {
+  int64_t layers = 0;
+  int64_t hidden = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t feed_forward = 0;
+  int64_t vocab = 0;
+  bool tied_head = true;
+  bool qk_norm = false;
+
+  int64_t queries() const { return heads * head_dim; }
+  int64_t keys() const { return kv_heads * head_dim; }
+  int64_t EmbeddingParameters() const { return vocab * hidden; }
+  int64_t BlockParameters() const {
+    return hidden * (2 * queries() + 2 * keys() + 3 * feed_forward + 4) +
+           (qk_norm ? 2 * head_dim : 0);
+  }
+  int64_t Parameters() const {
+    return EmbeddingParameters() * (tied_head ? 1 : 2) + layers * BlockParameters() + hidden;
+  }
+};
+
+struct SaeSizes {
+  int64_t width = 0;     // of the place it reads
+  int64_t features = 0;  // the same for method.features: hidden, which has no arrays
+  int64_t layer = 0;
+  bool has_arrays = true;
+};
+
+// One micro-batch, packed (each prompt once, no padding) or padded.
+struct BatchSizes {
+  int64_t rows = 0;       // that the blocks compute
+  int64_t kept_rows = 0;  // that the last block computes: of packed prompts one each
+  int64_t sequences = 0;
+  int64_t longest = 0;             // positions
+  int64_t seen_rows = 0;           // keys that prompts and responses see, each counted by itself
+  std::vector<int64_t> unit_rows;  // scored tokens of each pair: of both responses, of sft of one
+
+  int64_t scored_rows() const {
+    int64_t rows_of_all = 0;
+    for (const int64_t unit : unit_rows) rows_of_all += unit;
+    return rows_of_all;
+  }
+};
+
+// How a trainer computes: what of job, device and kernels decides which tensors exist.
+struct ComputeSizes {
+  int64_t element_bytes = 4;  // of weights and activations
+  int64_t threads = 1;
+  bool on_device = false;       // CUDA
+  bool own_kernels = true;      // float32 on the CPU, and CUDA: norms and GeGLU make no copies
+  bool whole_attention = true;  // one function for a batch, not one for each sequence
+  bool activation_checkpointing = false;
+  bool reference_head = false;  // the KL of a reference in memory: two heads
+};
+
+}  // namespace fpo

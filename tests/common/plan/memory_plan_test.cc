@@ -1,0 +1,106 @@
+#include "common/plan/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+namespace fpo {
+namespace {
+
+// 66 parameters (memory_walk_test.cc).
+RunSizes Tiny() {
+  RunSizes run;
+  ModelSizes& model = run.step.model;
+  model.layers = 1;
+  model.hidden = 2;
+  model.heads = model.kv_heads = 1;
+  model.head_dim = 2;
+  model.feed_forward = 4;
+  model.vocab = 8;
+  run.program_bytes = 1000;
+  BatchSizes batch;
+  batch.rows = batch.kept_rows = 3;
+  batch.sequences = 1;
+  batch.longest = 3;
+  batch.unit_rows = {2};
+  run.first_batches = {batch};
+  return run;
+}
+
+const PhaseMemory& Phase(const std::vector<PhaseMemory>& phases, const std::string& name) {
+  for (const PhaseMemory& phase : phases) {
+    if (phase.phase == name) return phase;
+  }
+  static const PhaseMemory none;
+  return none;
+}
+
+int64_t Bytes(const PhaseMemory& phase, const std::string& name) {
+  for (const MemoryPart& part : phase.parts) {
+    if (part.name == name) return part.bytes;
+  }
+  return 0;
+}
+
+TEST(PlanMemory, Float32WeightsAreTheirOwnMasters) {
+  const PhaseMemory train = Phase(PlanMemory(Tiny()), "train");
+  EXPECT_EQ(Bytes(train, "weights"), 66 * 4);
+  EXPECT_EQ(Bytes(train, "float32 masters"), 0);
+  EXPECT_EQ(Bytes(train, "optimiser moments"), 66 * 8);
+  EXPECT_EQ(Bytes(train, "program and libraries"), 1000);
+}
+
+TEST(PlanMemory, BFloat16HalvesWeightsAndAddsMasters) {
+  RunSizes run = Tiny();
+  run.step.compute.element_bytes = 2;
+  run.optimizer_moments = 1;
+  const PhaseMemory train = Phase(PlanMemory(run), "train");
+  EXPECT_EQ(Bytes(train, "weights"), 66 * 2);
+  EXPECT_EQ(Bytes(train, "float32 masters"), 66 * 4);
+  EXPECT_EQ(Bytes(train, "optimiser moments"), 66 * 4);
+}
+
+TEST(PlanMemory, ADeviceHoldsWhatIsComputedAndTheHostTheRest) {
+  RunSizes run = Tiny();
+  run.step.compute.on_device = true;
+  run.copies_checkpoints = true;
+  run.reference = ReferencePlace::kRecords;
+  run.record_bytes = 500;
+  const PhaseMemory train = Phase(PlanMemory(run), "train");
+  EXPECT_EQ(train.host_bytes(), 1000 + 500 + 66 * 12) << "program, records, checkpoint";
+  EXPECT_GT(train.device_bytes(), 66 * 12);
+}
+
+TEST(PlanMemory, AReferenceInMemoryIsAnotherModel) {
+  RunSizes run = Tiny();
+  run.reference = ReferencePlace::kMemory;
+  EXPECT_EQ(HostBytes(PlanMemory(run)) - HostBytes(PlanMemory(Tiny())), 66 * 4);
+}
+
+TEST(PlanMemory, AllGradientsAreThereAtTheEndOfBackward) {
+  RunSizes run = Tiny();
+  run.step.model.layers = 1000;  // then they are more than the activations of a row
+  run.first_batches.front().rows = run.first_batches.front().kept_rows = 1;
+  run.first_batches.front().unit_rows = {1};
+  EXPECT_GE(Bytes(Phase(PlanMemory(run), "train"), "gradients"),
+            run.step.model.Parameters() * 4 - 1000);
+}
+
+TEST(PlanMemory, PhasesThatAJobLacksAreLeftOut) {
+  EXPECT_EQ(PlanMemory(Tiny()).size(), 2u) << "load and train";
+  RunSizes run = Tiny();
+  run.scores_here = true;
+  run.scored_batches = run.evaluated_batches = run.first_batches;
+  EXPECT_EQ(PlanMemory(run).size(), 4u);
+}
+
+TEST(PlanMemory, AnSaeKeepsItsDecoderUntilTheFirstStep) {
+  RunSizes run = Tiny();
+  run.step.saes = {{2, 16, 0, true}};
+  run.scores_here = true;
+  run.scored_batches = run.first_batches;
+  const std::vector<PhaseMemory> phases = PlanMemory(run);
+  EXPECT_EQ(Bytes(Phase(phases, "train"), "SAE"), (2 + 2) * 16 * 4);
+  EXPECT_EQ(Bytes(Phase(phases, "reference"), "SAE"), ((2 + 2) * 16 + (16 + 1) * 2) * 4);
+}
+
+}  // namespace
+}  // namespace fpo

@@ -1,0 +1,105 @@
+#include "common/plan/memory_walk.h"
+
+#include <gtest/gtest.h>
+
+namespace fpo {
+namespace {
+
+// One layer of hidden size 2, one head of 2, feed-forward 4, vocabulary 8; float32.
+StepSizes Tiny() {
+  StepSizes step;
+  step.model.layers = 1;
+  step.model.hidden = 2;
+  step.model.heads = step.model.kv_heads = 1;
+  step.model.head_dim = 2;
+  step.model.feed_forward = 4;
+  step.model.vocab = 8;
+  return step;
+}
+
+// Three rows, all read, two of them scored.
+BatchSizes ThreeRows() {
+  BatchSizes batch;
+  batch.rows = batch.kept_rows = 3;
+  batch.sequences = 1;
+  batch.longest = 3;
+  batch.unit_rows = {2};
+  return batch;
+}
+
+TEST(MemoryWalk, KeepsTheFullestMoment) {
+  MemoryWalk walk;
+  walk.Take(MemoryUse::kActivations, 10);
+  walk.Take(MemoryUse::kTemporary, 5);
+  walk.Give(MemoryUse::kTemporary, 5);
+  walk.Take(MemoryUse::kGradients, 4);
+  EXPECT_EQ(walk.now().Sum(), 14);
+  EXPECT_EQ(walk.peak().Sum(), 15);
+  EXPECT_EQ(walk.peak()[MemoryUse::kTemporary], 5);
+  EXPECT_EQ(walk.peak()[MemoryUse::kGradients], 0) << "taken later";
+}
+
+// 16 of the embedding, 4 x 2 x 2 of attention, 3 x 2 x 4 of the MLP, 4 norms and the last one of 2.
+TEST(MemoryWalk, ParametersAreCounted) {
+  EXPECT_EQ(Tiny().model.Parameters(), 16 + 16 + 24 + 8 + 2);
+  StepSizes untied = Tiny();
+  untied.model.tied_head = false;
+  EXPECT_EQ(untied.model.Parameters(), 66 + 16);
+}
+
+// In the MLP: the block's input, z, projection, sum, norm and result of 3 x 2, and gate, up and
+// their product of 3 x 4.
+TEST(MemoryWalk, ScoringIsFullestInTheMlp) {
+  const MemoryUses peak = ScoringPeak(Tiny(), ThreeRows());
+  EXPECT_EQ(peak[MemoryUse::kTemporary], (6 * 3 * 2 + 3 * 3 * 4) * 4);
+  EXPECT_EQ(peak.Sum(), peak[MemoryUse::kTemporary]);
+}
+
+// With a large vocabulary it is the head: two hidden rows and their logits.
+TEST(MemoryWalk, ScoringWithALargeVocabularyIsFullestInTheHead) {
+  StepSizes step = Tiny();
+  step.model.vocab = 1000;
+  const MemoryUses peak = ScoringPeak(step, ThreeRows());
+  EXPECT_EQ(peak[MemoryUse::kHead], 2 * 1000 * 4);
+  EXPECT_EQ(peak[MemoryUse::kActivations], 2 * 2 * 4);
+}
+
+// Kept of a layer: its input, two norms, projection, sum and MLP result of 3 x 2; q, k, v and z of
+// 3 x 2 with three normalizers; gate, up and product of 3 x 4; a scale for each row of four norms.
+TEST(MemoryWalk, EachLayerKeepsTheSame) {
+  StepSizes four = Tiny(), five = Tiny();
+  four.model.layers = 4;
+  five.model.layers = 5;
+  const int64_t kept = (6 * 6 + 4 * 6 + 3 + 3 * 12 + 4 * 3) * 4;
+  EXPECT_EQ(TrainingPeak(five, ThreeRows(), true)[MemoryUse::kActivations] -
+                TrainingPeak(four, ThreeRows(), true)[MemoryUse::kActivations],
+            kept);
+}
+
+TEST(MemoryWalk, CheckpointingKeepsInputsAlone) {
+  StepSizes four = Tiny(), five = Tiny();
+  for (StepSizes* step : {&four, &five}) step->compute.activation_checkpointing = true;
+  four.model.layers = 4;
+  five.model.layers = 5;
+  EXPECT_EQ(TrainingPeak(five, ThreeRows(), true)[MemoryUse::kActivations] -
+                TrainingPeak(four, ThreeRows(), true)[MemoryUse::kActivations],
+            3 * 2 * 4);
+}
+
+// The head's gradient is made while the sum of the earlier micro-batches is there.
+TEST(MemoryWalk, ALaterMicroBatchFindsGradients) {
+  const StepSizes step = Tiny();
+  const MemoryUses later = TrainingPeak(step, ThreeRows(), true);
+  EXPECT_EQ(later[MemoryUse::kGradients], (66 + 16) * 4);
+  EXPECT_EQ(TrainingPeak(step, ThreeRows(), false)[MemoryUse::kGradients], 16 * 4);
+}
+
+TEST(MemoryWalk, ChunksHoldWholePairs) {
+  EXPECT_EQ(LargestChunk({3, 3, 3}, 7), 6);
+  EXPECT_EQ(LargestChunk({20, 3}, 7), 20) << "a pair of up to four chunks is one";
+  EXPECT_EQ(LargestChunk({100}, 7), 7) << "a larger one is cut";
+  EXPECT_EQ(LargestChunk({2}, 100), 2);
+}
+
+}  // namespace
+}  // namespace fpo

@@ -1,0 +1,139 @@
+#include "train/plan/run_sizes.h"
+
+#include <algorithm>
+
+#include "common/job/job_file.h"
+#include "train/objective/objective.h"
+#include "train/ops/fast_paths.h"
+#include "train/prepare/reference_keys.h"
+#include "train/reference/reference_plan.h"
+#include "train/reference/scorer.h"
+#include "train/runs/data_plan.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr int64_t kKeyBytes = 64;     // of a record beside its features: key, sum, count, index
+constexpr int64_t kFeatureBytes = 8;  // index and value
+
+ModelSizes SizesOfModel(const GemmaConfig& config) {
+  ModelSizes sizes;
+  sizes.layers = config.layers;
+  sizes.hidden = config.hidden_size;
+  sizes.heads = config.heads;
+  sizes.kv_heads = config.kv_heads;
+  sizes.head_dim = config.head_dim;
+  sizes.feed_forward = config.intermediate_size;
+  sizes.vocab = config.vocab_size;
+  sizes.tied_head = config.tied_head;
+  sizes.qk_norm = config.qk_norm();
+  return sizes;
+}
+
+ComputeSizes ComputeOf(const JobConfig& job, const PlanFacts& facts) {
+  const FastPaths paths = ActiveFastPaths();
+  const bool wide = job.model.dtype == "float32";
+  ComputeSizes compute;
+  compute.element_bytes = wide ? 4 : 2;
+  compute.threads = facts.threads;
+  compute.on_device = facts.on_device;
+  compute.own_kernels = paths.kernels && (wide || facts.on_device);
+  compute.whole_attention = compute.own_kernels || facts.on_device;
+  compute.activation_checkpointing = job.activation_checkpointing;
+  const auto method = ParseMethod(job.method.name);
+  compute.reference_head = method.ok() && NeedsKl(*method);
+  return compute;
+}
+
+std::vector<Sequence> ResponsesToScore(const JobConfig& job, const TokenFile& train,
+                                       const TokenFile& eval) {
+  std::vector<Sequence> sequences;
+  for (const ReferenceResponse& response :
+       ReferenceResponses(train, eval, PairsOfJob(job, train, eval))) {
+    sequences.push_back({response.prompt, response.response});
+  }
+  return sequences;
+}
+
+int64_t RecordBytes(const PlanFacts& facts, const PlannedWork& work, double mean_tokens) {
+  int64_t bytes = kKeyBytes;
+  for (size_t i = 0; i < facts.saes.size(); ++i) {
+    const double active = std::min(static_cast<double>(facts.saes[i].features),
+                                   facts.sae_l0[i] * std::max(1.0, mean_tokens));
+    bytes += static_cast<int64_t>(active) * kFeatureBytes;
+  }
+  return work.responses * bytes;
+}
+
+}  // namespace
+
+bool ScoresRecords(const JobConfig& job) {
+  return UsesReference(job) && job.reference.source == "cached";
+}
+
+bool HoldsReference(const JobConfig& job) {
+  return UsesReference(job) && job.reference.source == "online";
+}
+
+PlannedWork WorkOf(const JobConfig& job, const PlanFacts& facts, const TokenFile& train,
+                   const TokenFile& eval) {
+  const auto method = ParseMethod(job.method.name).value_or(Method::kFpo);
+  const at::Device device = facts.on_device ? at::kCUDA : at::kCPU;
+  PlannedWork work{
+      {facts.config, ResponsesOf(method), PacksBatches(device)}, 0, {}, {}, {}, {}, 0, {}};
+  const int64_t evaluated = std::min(eval.size(), job.evaluate.pairs);
+  work.evaluation =
+      BatchesOfEvaluation(eval, evaluated, job.batch.tokens_per_microbatch, work.rules);
+  if (job.kind == "train" && train.size() > 0) {
+    const Batcher batcher = MakeBatcher(
+        job, LengthsOf(train, train.size(), work.rules.responses, work.rules.packed), 0, 1);
+    work.steps = TotalSteps(job, batcher);
+    work.training = BatchesOfSteps(train, batcher, work.steps, work.rules);
+    const int64_t checked = std::max(ScoresRecords(job) ? ProbedPairs(job) : 0,
+                                     facts.saes.empty() ? int64_t{0} : kSaeCheckPairs);
+    if (checked > 0) {
+      const std::vector<Sequence> sides = BothSides(FirstPairs(batcher, train, checked));
+      const BatchSizes sizes = SizesOf(sides, work.rules.packed, 2);
+      work.check.flops = ForwardFlopsOf(facts.config, sizes);
+      work.check.first.Add(sizes);
+    }
+  }
+  if (!ScoresRecords(job)) return work;
+  work.missing = ResponsesToScore(job, train, eval);
+  work.responses = static_cast<int64_t>(work.missing.size());
+  work.scoring = BatchesOfScoring(work.missing, Scorer::Options().tokens_per_batch, work.rules);
+  return work;
+}
+
+RunSizes SizesOfRun(const JobConfig& job, const PlanFacts& facts, const PlannedWork& work,
+                    bool overlaps) {
+  RunSizes run;
+  run.step = {SizesOfModel(facts.config), ComputeOf(job, facts), facts.saes, job.method.top_k};
+  run.optimizer_moments = job.optimizer.name == "rmsprop" ? 1 : 2;
+  run.reference = HoldsReference(job)  ? ReferencePlace::kMemory
+                  : ScoresRecords(job) ? ReferencePlace::kRecords
+                                       : ReferencePlace::kNone;
+  run.scores_here = !work.missing.empty();
+  run.weight_file_bytes = facts.weight_file_bytes;
+  run.sae_file_bytes = facts.sae_file_bytes;
+  run.program_bytes = facts.program_bytes;
+  int64_t tokens = 0;
+  for (const Sequence& sequence : work.missing) {
+    tokens += static_cast<int64_t>(sequence.response.size());
+  }
+  const double mean = work.missing.empty()
+                          ? 0
+                          : static_cast<double>(tokens) / static_cast<double>(work.missing.size());
+  run.record_bytes = ScoresRecords(job) ? RecordBytes(facts, work, mean) : 0;
+  const int64_t every = job.checkpoint.every_steps;
+  run.copies_checkpoints = job.checkpoint.background && every > 0 && every < work.steps && overlaps;
+  run.compares_features = work.steps > 0 && MakesFeatures(job) && work.evaluation.micro_batches > 0;
+  run.first_batches = work.training.first.Take();
+  run.later_batches = work.training.later.Take();
+  run.evaluated_batches = work.evaluation.first.Take();
+  run.scored_batches = work.scoring.first.Take();
+  run.checked_batches = work.check.first.Take();
+  return run;
+}
+
+}  // namespace fpo::train
