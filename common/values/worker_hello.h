@@ -26,6 +26,7 @@ struct WorkerHello {
   std::string work_dir = {};  // for people
   std::string home_id = {};   // kept in the work dir; empty: not reported
   std::string boot_id = {};   // of the host's current boot
+  int64_t memory_bytes = 0;   // of the host; 0: not known
   StoreMark store = {};       // that this agent knows
 };
 

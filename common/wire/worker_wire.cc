@@ -48,6 +48,7 @@ pb::Hello ToProto(const WorkerHello& hello) {
   proto.set_work_dir(hello.work_dir);
   proto.set_home_id(hello.home_id);
   proto.set_boot_id(hello.boot_id);
+  proto.set_memory_bytes(hello.memory_bytes);
   proto.set_store_id(hello.store.id);
   proto.set_store_revision(hello.store.revision);
   return proto;
@@ -67,6 +68,7 @@ WorkerHello FromProto(const pb::Hello& proto) {
   hello.work_dir = proto.work_dir();
   hello.home_id = proto.home_id();
   hello.boot_id = proto.boot_id();
+  hello.memory_bytes = proto.memory_bytes();
   hello.store = {proto.store_id(), proto.store_revision()};
   return hello;
 }

@@ -116,6 +116,7 @@ pb::Worker ToProto(const WorkerView& worker) {
   for (const Device& device : worker.hello.devices) *proto.add_devices() = ToProto(device);
   proto.set_device(ToProto(worker.hello.device));
   proto.set_version(worker.hello.version);
+  proto.set_memory_bytes(worker.hello.memory_bytes);
   SetTime(worker.last_heartbeat, proto.mutable_last_beat());
   for (const std::string& job_id : worker.jobs) proto.add_jobs(job_id);
   for (const auto& [name, value] : worker.hello.labels) (*proto.mutable_labels())[name] = value;

@@ -5,12 +5,14 @@
 #include "common/error_info.h"
 #include "common/files/output_folder.h"
 #include "common/job/job_file.h"
+#include "common/plan/plan_text.h"
 #include "common/status_macros.h"
 #include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/command_line/hint.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
+#include "ctl/jobs/job_plan.h"
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/read_logs.h"
 #include "ctl/jobs/submit_once.h"
@@ -62,7 +64,47 @@ void PrintPreview(Session& session, const pb::ValidateRequest& request,
 struct Asked {
   pb::SubmitRequest request;
   std::vector<std::string> words;
+  LoadedJob job;
 };
+
+// Memory and time, and which workers have the room; how it is said is the caller's.
+struct AskedPlan {
+  absl::StatusOr<RunPlan> plan;
+  std::vector<WorkerFit> fits = {};
+};
+
+absl::StatusOr<AskedPlan> PlanFor(Session& session, CoordinatorClient& coordinator,
+                                  const LoadedJob& job) {
+  AskedPlan asked{PlanOfJob(session.environment.trainer, job)};
+  if (!asked.plan.ok()) return asked;
+  FPO_ASSIGN_OR_RETURN(const pb::ListWorkersResponse answer, coordinator.ListWorkers());
+  asked.fits = FitsOf(*asked.plan, {answer.workers().begin(), answer.workers().end()});
+  return asked;
+}
+
+void PrintPlan(Session& session, const AskedPlan& asked) {
+  if (!asked.plan.ok()) {
+    session.out << "  plan      none: " << asked.plan.status().message() << "\n";
+    return;
+  }
+  const RunPlan& plan = *asked.plan;
+  session.out << "  memory    " << FitsText(plan, asked.fits) << "\n" << PlanTable(plan);
+  int64_t most = 0;
+  bool fits = asked.fits.empty();
+  for (const WorkerFit& fit : asked.fits) {
+    most = std::max(most, fit.room_bytes);
+    fits = fits || fit.kind != WorkerFit::Kind::kTooSmall;
+  }
+  if (!fits) session.out << "on no worker: " << PlanAdvice(plan, plan.device == "cuda", most);
+}
+
+std::string DryRunJson(const pb::ValidateResponse& response, const AskedPlan& asked) {
+  std::string text = WireJson(response);
+  if (!asked.plan.ok()) return text;
+  text.erase(text.rfind('}'));
+  return absl::StrCat(text, text.size() > 1 ? "," : "", "\"plan\":", RunPlanJson(*asked.plan),
+                      ",\"workers\":", FitsJson(asked.fits), "}");
+}
 
 absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
@@ -81,9 +123,13 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
   }
   PrintWarnings(session, asked.words);
   if (session.settings().json) {
-    session.out << WireJson(response) << "\n";
+    FPO_ASSIGN_OR_RETURN(const AskedPlan plan, PlanFor(session, coordinator, asked.job));
+    session.out << DryRunJson(response, plan) << "\n";
   } else if (!session.settings().quiet) {
     PrintPreview(session, request, response);
+    session.out << std::flush;  // measuring takes a while
+    FPO_ASSIGN_OR_RETURN(const AskedPlan plan, PlanFor(session, coordinator, asked.job));
+    PrintPlan(session, plan);
   }
   return ExitCode::kOk;
 }
@@ -148,7 +194,8 @@ absl::StatusOr<Asked> RequestOf(Session& session) {
   request.set_hold(invocation.Has("hold"));
   for (const std::string& other : invocation.GetAll("after-ok")) request.add_after_ok(other);
   for (const std::string& other : invocation.GetAll("after")) request.add_after_end(other);
-  return Asked{std::move(request), WordsAbout(job, file)};
+  std::vector<std::string> words = WordsAbout(job, file);
+  return Asked{std::move(request), std::move(words), std::move(job)};
 }
 
 absl::StatusOr<ExitCode> RunSubmit(Session& session) {
@@ -194,7 +241,7 @@ CommandSpec SubmitCommand() {
       SetOption(),
       {"wait", "", ValueKind::kFlag, "", "follow the job to its end; the exit code is the job's"},
       {"dry-run", "", ValueKind::kFlag, "",
-       "say where and when it would run, and what is missing; nothing is stored"},
+       "say where and when it would run, what it will take and what is missing; nothing is stored"},
       {"hold", "", ValueKind::kFlag, "", "let it wait until fpoctl release"},
       {"after-ok", "", ValueKind::kJob, "JOB",
        "start only after this job succeeded; may be repeated", true},

@@ -4,10 +4,12 @@
 #include "absl/strings/str_join.h"
 #include "common/error_info.h"
 #include "common/job/job_file.h"
+#include "common/plan/plan_text.h"
 #include "common/status_macros.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/command_line/error_report.h"
 #include "ctl/commands/commands.h"
+#include "ctl/jobs/job_plan.h"
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/submit_once.h"
 #include "ctl/rpc/session.h"
@@ -43,6 +45,27 @@ std::string Reservations(const LoadedJob& job) {
   return parts.empty() ? "" : absl::StrCat(", but ", absl::StrJoin(parts, " and "));
 }
 
+// Beside what this machine has free.
+absl::Status ShowPlan(Session& session, const LoadedJob& job) {
+  const absl::StatusOr<RunPlan> plan = PlanOfJob(session.environment.trainer, job);
+  if (!plan.ok()) {
+    return WithErrorInfo(absl::UnavailableError(absl::StrCat("no plan: ", plan.status().message())),
+                         {.hint = "a plan is made where fpo-train and the job's inputs are"});
+  }
+  if (session.settings().json) {
+    session.out << RunPlanJson(*plan) << "\n";
+    return absl::OkStatus();
+  }
+  session.out << PlanTable(*plan);
+  if (plan->device == "cpu") {
+    const std::string advice = PlanAdvice(*plan, false, plan->host_available_bytes);
+    session.out << (advice.empty() ? absl::StrCat("fits on this machine: ",
+                                                  PlanBytes(plan->host_available_bytes), " free\n")
+                                   : absl::StrCat("on this machine it ", advice));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateOne(Session& session, const std::string& file) {
   const Invocation& invocation = session.invocation;
   const std::string name = file == "-" ? "standard input" : file;
@@ -52,12 +75,13 @@ absl::Status ValidateOne(Session& session, const std::string& file) {
   if (strict && !(job.missing.empty() && job.unfit.empty())) return StrictProblems(job, name);
   PrintWarnings(session, JobWarnings(job.config));
   PrintWarnings(session, WordsAbout(job, file));
-  if (session.settings().json) {
+  const bool plans = invocation.Has("plan");
+  if (session.settings().json && !plans) {
     session.out << WriteJobJson(job.config) << "\n";
-  } else if (!session.settings().quiet) {
+  } else if (!session.settings().quiet && !session.settings().json) {
     session.out << name << ": valid (" << WhatItIs(job.config) << ")" << Reservations(job) << "\n";
   }
-  return absl::OkStatus();
+  return plans ? ShowPlan(session, job) : absl::OkStatus();
 }
 
 absl::StatusOr<ExitCode> RunValidate(Session& session) {
@@ -95,11 +119,15 @@ CommandSpec ValidateCommand() {
   c.options = {SetOption(),
                {"strict-files", "", ValueKind::kFlag, "",
                 "a file or folder that is not on this machine, or that a run would refuse, is an "
-                "error, not a warning"}};
+                "error, not a warning"},
+               {"plan", "", ValueKind::kFlag, "",
+                "also memory by part, time by phase and what to change where it does not fit; the "
+                "fpo-train beside fpoctl prepares the data and measures for some seconds"}};
   c.examples = {
       {"fpoctl validate job.yaml", "exit code 0 when it is valid, 3 when not"},
-      {"fpoctl validate job.yaml --json", "the effective job with every default filled in"}};
-  c.json = {"the effective job"};
+      {"fpoctl validate job.yaml --json", "the effective job with every default filled in"},
+      {"fpoctl validate job.yaml --plan", "what it will take, before it waits in a queue"}};
+  c.json = {"the effective job; with --plan the plan"};
   c.run = RunValidate;
   return c;
 }

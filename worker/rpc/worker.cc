@@ -29,6 +29,7 @@
 #include "worker/core/exported_checkpoints.h"
 #include "worker/core/host/home.h"
 #include "worker/core/host/host_check.h"
+#include "worker/core/host/host_memory.h"
 #include "worker/core/host/known_store.h"
 #include "worker/core/host/preflight.h"
 #include "worker/core/objects/hub_cache.h"
@@ -334,6 +335,10 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, build.version);
   link.hello.home_id = home.id;
   link.hello.boot_id = home.boot_id;
+  link.hello.memory_bytes = HostMemoryBytes();
+  if (const int64_t most = config.memory_max_mib << 20; most > 0) {
+    link.hello.memory_bytes = std::min(link.hello.memory_bytes, most);
+  }
   link.store = parts->store.get();
   link.pushes = &parts->pushes;
   link.on_refused = [raw = parts.get(), on_over = std::move(on_over)](const auto& status) {
