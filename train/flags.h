@@ -30,14 +30,14 @@ struct Flags {
   std::string reference = "auto";
   bool resume = false;
   std::optional<int64_t> max_steps;
-  bool measure = false;  // run
-  bool parquet = false;  // run, evaluate, inspect-data: pair by pair as Parquet too
-  bool serve = false;    // score: answer the agent's commands
-  std::string path;      // inspect, export
+  bool measure = false;       // run
+  bool parquet = false;       // run, evaluate, inspect-data: pair by pair as Parquet too
+  bool serve = false;         // score: answer the agent's commands
+  std::string path;           // inspect, export
   bool merge = false;
-  bool devices = false;  // inspect
-  bool json = false;     // inspect, prepare --check, plan
-  bool check = false;    // prepare: look at the first rows, write nothing
+  bool devices = false;       // inspect
+  bool json = false;          // inspect, prepare --check, plan
+  bool check = false;         // prepare: look at the first rows, write nothing
   int64_t plan_seconds = 10;  // plan
 
   ScoreDataOptions score;  // score by hand

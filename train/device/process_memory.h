@@ -26,8 +26,8 @@ std::optional<int64_t> PeakDeviceMemoryBytes(c10::Device device);
 // Both peaks under their metrics.jsonl names.
 std::map<std::string, double> PeakMemory(c10::Device device);
 
-// Gives what the allocator of tensors keeps for later back to `device`: after running out of memory,
-// pieces of sizes that are not asked for again may be in the way.
+// Gives what the allocator of tensors keeps for later back to `device`: after running out of
+// memory, pieces of sizes that are not asked for again may be in the way.
 void EmptyDeviceCache(c10::Device device);
 
 }  // namespace fpo::train
