@@ -28,7 +28,7 @@ class PlanTest : public ::testing::Test {
   }
   Outcome Validate(const std::vector<std::string>& words) const {
     std::vector<std::string> argv = {Environment("FPO_BIN_DIR") + "/fpoctl", "validate",
-                                     folder_ + "/tiny/dpo.yaml", "--plan"};
+                                     folder_ + "/tiny/sft.yaml", "--plan"};
     argv.insert(argv.end(), words.begin(), words.end());
     return RunProgram(argv, {}, absl::Minutes(5));
   }
