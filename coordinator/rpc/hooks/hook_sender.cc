@@ -77,8 +77,6 @@ void HookSender::Turn() {
     for (const HttpTransfers::Done& done : transfers_.Wait(kHookLook)) Take(done);
   }
   for (size_t i = 0; i < series_.size(); ++i) ShowCounts(i);
-  if (transfers_.in_progress() == 0) return;
-  for (const HttpTransfers::Done& done : transfers_.Wait(kHookLook)) Take(done);
 }
 
 void HookSender::Send(const HookDelivery& delivery) {
