@@ -159,6 +159,21 @@ def check_not_finite(expect, tools, job):
             ("train/loss", 1): 0.25, ("train/loss", 2): math.nan, ("train/loss", 3): 0.125, **{("train/lr", step): 0.5 for step in (1, 2, 3)}})
 
 
+def check_position(expect):
+    """W&B goes on behind the newest event that it has: also of a retry, whose earlier job it has whole."""
+    from fpo.track.runs import Row
+    from fpo.track.wandb_runs import WandbRun
+
+    run = WandbRun.__new__(WandbRun)
+    run.last, run._chain = {}, ["j-1", "j-2"]
+    events = (("j-1", 5), ("j-1", 6), ("j-2", 5), ("j-2", 6))
+    for position, has in (({}, [False] * 4), ({"job": "j-1", "cursor": 5}, [True, False, False, False]),
+                          ({"job": "j-2", "cursor": 5}, [True, True, True, False])):
+        run.last, run._position = {}, position
+        found = [not run._fresh(Row(job, cursor, step, 0.0, {"train/loss": 1.0})).values for step, (job, cursor) in enumerate(events)]
+        expect(found == has, f"W&B at {position} has {found}")
+
+
 def check_errors(expect, job):
     for words, code, said in ((["mlflow"], 2, "name the jobs"), (["mlflow", job.id, "--all"], 2, "name the jobs"),
                               (["mlflow", "j-none"], 1, "j-none"), (["trackio", job.id, "--label", "a=b"], 2, "--all")):
@@ -190,6 +205,7 @@ def main():
                          lambda: check_not_finite(expect, tools, job)):  # last: programs started later would share its wandb service
                 part()
                 print(f"{time.monotonic() - began:.0f} s", flush=True)
+            check_position(expect)
         finally:
             tools[0].stop()
     findings.end()
