@@ -81,7 +81,10 @@ class StatusPageTest : public ::testing::Test {
     for (const int width : {1100, 360}) {
       for (const bool dark : {false, true}) {
         browser_->Look({.width = width, .height = 1200, .dark = dark});
-        EXPECT_EQ(Await("document.documentElement.scrollWidth"), std::to_string(width)) << name;
+        const std::string wide = std::to_string(width);  // charts follow a moment later
+        EXPECT_EQ(Await("document.documentElement.scrollWidth === " + wide + " && '" + wide + "'"),
+                  wide)
+            << name;
         Picture(name + (width < 600 ? "-phone" : "") + (dark ? "-dark" : ""));
       }
     }
