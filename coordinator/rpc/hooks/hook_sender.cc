@@ -15,7 +15,7 @@ namespace fpo::coordinator {
 namespace {
 
 constexpr absl::Duration kHookLook = absl::Milliseconds(200);
-constexpr absl::Duration kTurn = absl::Seconds(1);  // then whoever stops this is heard
+constexpr absl::Duration kHookTurn = absl::Seconds(1);  // then whoever stops this is heard
 
 HttpTransfers::Options TransferOptions(const std::string& ca_file) {
   HttpTransfers::Options options;
@@ -70,7 +70,7 @@ void HookSender::Stop() {
 }
 
 void HookSender::Turn() {
-  const absl::Time end = dependencies_.steady->Now() + kTurn;
+  const absl::Time end = dependencies_.steady->Now() + kHookTurn;
   while (true) {
     for (const HookDelivery& delivery : queue_.TakeDue(Now())) Send(delivery);
     if (transfers_.in_progress() == 0 || dependencies_.steady->Now() > end) break;
