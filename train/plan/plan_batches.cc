@@ -75,6 +75,19 @@ void FullestBatches::Add(const BatchSizes& batch) {
       batch, kKept, [](const BatchSizes& b) { return b.scored_rows(); }, &by_scored_);
 }
 
+void FullestBatches::Add(const FullestBatches& more) {
+  for (const BatchSizes& batch : more.by_rows_) Add(batch);
+  for (const BatchSizes& batch : more.by_scored_) Add(batch);
+}
+
+void BatchesOfWork::Add(const BatchesOfWork& more) {
+  first.Add(more.first);
+  later.Add(more.later);
+  micro_batches += more.micro_batches;
+  tokens += more.tokens;
+  flops += more.flops;
+}
+
 std::vector<BatchSizes> FullestBatches::Take() const {
   std::vector<BatchSizes> all = by_rows_;
   all.insert(all.end(), by_scored_.begin(), by_scored_.end());

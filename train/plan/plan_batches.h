@@ -25,6 +25,7 @@ std::vector<Sequence> SequencesOf(const TokenFile& pairs, const std::vector<int6
 class FullestBatches {
  public:
   void Add(const BatchSizes& batch);
+  void Add(const FullestBatches& more);
   std::vector<BatchSizes> Take() const;
 
  private:
@@ -38,6 +39,8 @@ struct BatchesOfWork {
   int64_t micro_batches = 0;
   int64_t tokens = 0;  // computed
   double flops = 0;    // of forward passes
+
+  void Add(const BatchesOfWork& more);  // work of another evaluation set
 };
 
 struct BatchRules {

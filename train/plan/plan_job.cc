@@ -136,7 +136,10 @@ class Planner {
   TemporaryFolder folder_;
   PlanFacts facts_;
   std::vector<LoadedSae> saes_;
+  JobTokens Tokens() const { return {*train_, *eval_, more_eval_}; }
+
   std::optional<TokenFile> train_, eval_;
+  std::vector<EvalTokens> more_eval_;
   std::optional<PlannedWork> work_;
   std::optional<MeasuredSpeed> speed_;
   std::string unmeasured_;  // why not
@@ -195,12 +198,13 @@ absl::Status Planner::ReadData() {
   }
   FPO_ASSIGN_OR_RETURN(train_, TokenFile::Open(folder + "/train.safetensors"));
   FPO_ASSIGN_OR_RETURN(eval_, TokenFile::Open(folder + "/eval.safetensors"));
+  FPO_ASSIGN_OR_RETURN(more_eval_, OpenEvalSets(job_, folder));
   plan_.train_pairs = train_->size();
-  plan_.eval_pairs = std::min(eval_->size(), job_.evaluate.pairs);
+  plan_.eval_pairs = EvaluatedPairs(job_, Tokens());
   if (job_.kind == "train" && train_->size() == 0) {
     return absl::InvalidArgumentError("no training pair was admitted: there is nothing to plan");
   }
-  work_.emplace(WorkOf(job_, facts_, *train_, *eval_));
+  work_.emplace(WorkOf(job_, facts_, Tokens()));
   plan_.steps = work_->steps;
   plan_.micro_batches = work_->training.micro_batches;
   plan_.tokens = work_->training.tokens;
@@ -308,7 +312,7 @@ void Planner::AddMemory() {
   plan_.memory = PlanMemory(SizesOfRun(job_, facts_, *work_, overlaps));
   plan_.changes = ChangesFor(job_, facts_.on_device, [&](const JobConfig& changed) {
     return PlanMemory(
-        SizesOfRun(changed, facts_, WorkOf(changed, facts_, *train_, *eval_), overlaps));
+        SizesOfRun(changed, facts_, WorkOf(changed, facts_, Tokens()), overlaps));
   });
 }
 
@@ -337,6 +341,11 @@ absl::StatusOr<RunPlan> Planner::Plan() {
   if (job_.kind != "train" && job_.kind != "reference" && job_.kind != "evaluate") {
     return absl::UnimplementedError(absl::StrCat(
         "a job of kind ", job_.kind, " has no plan; kinds train, reference and evaluate do"));
+  }
+  if (job_.adapter.on()) {
+    return absl::UnimplementedError(
+        "a job with an adapter has no plan yet: it takes less than one without, whose gradients "
+        "and states are of all weights");
   }
   facts_.on_device = !options_.device.is_cpu();
   facts_.threads = at::get_num_threads();

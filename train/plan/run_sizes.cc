@@ -45,11 +45,10 @@ ComputeSizes ComputeOf(const JobConfig& job, const PlanFacts& facts) {
   return compute;
 }
 
-std::vector<Sequence> ResponsesToScore(const JobConfig& job, const TokenFile& train,
-                                       const TokenFile& eval) {
+std::vector<Sequence> ResponsesToScore(const JobConfig& job, const JobTokens& tokens) {
   std::vector<Sequence> sequences;
   for (const ReferenceResponse& response :
-       ReferenceResponses(train, eval, PairsOfJob(job, train, eval))) {
+       ReferenceResponses(tokens, PairsOfJob(job, tokens))) {
     sequences.push_back({response.prompt, response.response});
   }
   return sequences;
@@ -75,15 +74,26 @@ bool HoldsReference(const JobConfig& job) {
   return UsesReference(job) && job.reference.source == "online";
 }
 
-PlannedWork WorkOf(const JobConfig& job, const PlanFacts& facts, const TokenFile& train,
-                   const TokenFile& eval) {
+int64_t EvaluatedPairs(const JobConfig& job, const JobTokens& tokens) {
+  int64_t pairs = std::min(tokens.eval.size(), job.evaluate.pairs);
+  for (const EvalTokens& set : tokens.more_eval) {
+    pairs += std::min(set.tokens.size(), job.evaluate.pairs);
+  }
+  return pairs;
+}
+
+PlannedWork WorkOf(const JobConfig& job, const PlanFacts& facts, const JobTokens& tokens) {
+  const TokenFile& train = tokens.train;
   const auto method = ParseMethod(job.method.name).value_or(Method::kFpo);
   const at::Device device = facts.on_device ? at::kCUDA : at::kCPU;
   PlannedWork work{
       {facts.config, ResponsesOf(method), PacksBatches(device)}, 0, {}, {}, {}, {}, 0, {}};
-  const int64_t evaluated = std::min(eval.size(), job.evaluate.pairs);
-  work.evaluation =
-      BatchesOfEvaluation(eval, evaluated, job.batch.tokens_per_microbatch, work.rules);
+  const auto evaluate = [&](const TokenFile& set) {
+    return BatchesOfEvaluation(set, std::min(set.size(), job.evaluate.pairs),
+                               job.batch.tokens_per_microbatch, work.rules);
+  };
+  work.evaluation = evaluate(tokens.eval);
+  for (const EvalTokens& set : tokens.more_eval) work.evaluation.Add(evaluate(set.tokens));
   if (job.kind == "train" && train.size() > 0) {
     const Batcher batcher = MakeBatcher(
         job, LengthsOf(train, train.size(), work.rules.responses, work.rules.packed), 0, 1);
@@ -99,7 +109,7 @@ PlannedWork WorkOf(const JobConfig& job, const PlanFacts& facts, const TokenFile
     }
   }
   if (!ScoresRecords(job)) return work;
-  work.missing = ResponsesToScore(job, train, eval);
+  work.missing = ResponsesToScore(job, tokens);
   work.responses = static_cast<int64_t>(work.missing.size());
   work.scoring = BatchesOfScoring(work.missing, Scorer::Options().tokens_per_batch, work.rules);
   return work;

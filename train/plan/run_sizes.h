@@ -10,6 +10,7 @@
 #include "train/data/token_file.h"
 #include "train/model/gemma_config.h"
 #include "train/plan/plan_batches.h"
+#include "train/prepare/reference_keys.h"
 #include "train/reference/sequence_batch.h"
 
 namespace fpo::train {
@@ -35,8 +36,9 @@ struct PlannedWork {
   std::vector<Sequence> missing;  // of them, whose records are not in the run's folder
 };
 
-PlannedWork WorkOf(const JobConfig& job, const PlanFacts& facts, const TokenFile& train,
-                   const TokenFile& eval);
+PlannedWork WorkOf(const JobConfig& job, const PlanFacts& facts, const JobTokens& tokens);
+// Pairs of one evaluation, over all sets of data.eval.
+int64_t EvaluatedPairs(const JobConfig& job, const JobTokens& tokens);
 
 // `overlaps`: writing a checkpoint takes longer than the next step takes to its fullest moment.
 RunSizes SizesOfRun(const JobConfig& job, const PlanFacts& facts, const PlannedWork& work,

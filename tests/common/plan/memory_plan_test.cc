@@ -25,7 +25,7 @@ RunSizes Tiny() {
   return run;
 }
 
-const PhaseMemory& Phase(const std::vector<PhaseMemory>& phases, const std::string& name) {
+const PhaseMemory& PhaseOf(const std::vector<PhaseMemory>& phases, const std::string& name) {
   for (const PhaseMemory& phase : phases) {
     if (phase.phase == name) return phase;
   }
@@ -41,7 +41,7 @@ int64_t Bytes(const PhaseMemory& phase, const std::string& name) {
 }
 
 TEST(PlanMemory, Float32WeightsAreTheirOwnMasters) {
-  const PhaseMemory train = Phase(PlanMemory(Tiny()), "train");
+  const PhaseMemory train = PhaseOf(PlanMemory(Tiny()), "train");
   EXPECT_EQ(Bytes(train, "weights"), 66 * 4);
   EXPECT_EQ(Bytes(train, "float32 masters"), 0);
   EXPECT_EQ(Bytes(train, "optimiser moments"), 66 * 8);
@@ -52,7 +52,7 @@ TEST(PlanMemory, BFloat16HalvesWeightsAndAddsMasters) {
   RunSizes run = Tiny();
   run.step.compute.element_bytes = 2;
   run.optimizer_moments = 1;
-  const PhaseMemory train = Phase(PlanMemory(run), "train");
+  const PhaseMemory train = PhaseOf(PlanMemory(run), "train");
   EXPECT_EQ(Bytes(train, "weights"), 66 * 2);
   EXPECT_EQ(Bytes(train, "float32 masters"), 66 * 4);
   EXPECT_EQ(Bytes(train, "optimiser moments"), 66 * 4);
@@ -64,7 +64,7 @@ TEST(PlanMemory, ADeviceHoldsWhatIsComputedAndTheHostTheRest) {
   run.copies_checkpoints = true;
   run.reference = ReferencePlace::kRecords;
   run.record_bytes = 500;
-  const PhaseMemory train = Phase(PlanMemory(run), "train");
+  const PhaseMemory train = PhaseOf(PlanMemory(run), "train");
   EXPECT_EQ(train.host_bytes(), 1000 + 500 + 66 * 12) << "program, records, checkpoint";
   EXPECT_GT(train.device_bytes(), 66 * 12);
 }
@@ -80,7 +80,7 @@ TEST(PlanMemory, AllGradientsAreThereAtTheEndOfBackward) {
   run.step.model.layers = 1000;  // then they are more than the activations of a row
   run.first_batches.front().rows = run.first_batches.front().kept_rows = 1;
   run.first_batches.front().unit_rows = {1};
-  EXPECT_GE(Bytes(Phase(PlanMemory(run), "train"), "gradients"),
+  EXPECT_GE(Bytes(PhaseOf(PlanMemory(run), "train"), "gradients"),
             run.step.model.Parameters() * 4 - 1000);
 }
 
@@ -98,8 +98,8 @@ TEST(PlanMemory, AnSaeKeepsItsDecoderUntilTheFirstStep) {
   run.scores_here = true;
   run.scored_batches = run.first_batches;
   const std::vector<PhaseMemory> phases = PlanMemory(run);
-  EXPECT_EQ(Bytes(Phase(phases, "train"), "SAE"), (2 + 2) * 16 * 4);
-  EXPECT_EQ(Bytes(Phase(phases, "reference"), "SAE"), ((2 + 2) * 16 + (16 + 1) * 2) * 4);
+  EXPECT_EQ(Bytes(PhaseOf(phases, "train"), "SAE"), (2 + 2) * 16 * 4);
+  EXPECT_EQ(Bytes(PhaseOf(phases, "reference"), "SAE"), ((2 + 2) * 16 + (16 + 1) * 2) * 4);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@ namespace fpo {
 namespace {
 
 // One layer of hidden size 2, one head of 2, feed-forward 4, vocabulary 8; float32.
-StepSizes Tiny() {
+StepSizes TinyStep() {
   StepSizes step;
   step.model.layers = 1;
   step.model.hidden = 2;
@@ -41,8 +41,8 @@ TEST(MemoryWalk, KeepsTheFullestMoment) {
 
 // 16 of the embedding, 4 x 2 x 2 of attention, 3 x 2 x 4 of the MLP, 4 norms and the last one of 2.
 TEST(MemoryWalk, ParametersAreCounted) {
-  EXPECT_EQ(Tiny().model.Parameters(), 16 + 16 + 24 + 8 + 2);
-  StepSizes untied = Tiny();
+  EXPECT_EQ(TinyStep().model.Parameters(), 16 + 16 + 24 + 8 + 2);
+  StepSizes untied = TinyStep();
   untied.model.tied_head = false;
   EXPECT_EQ(untied.model.Parameters(), 66 + 16);
 }
@@ -50,14 +50,14 @@ TEST(MemoryWalk, ParametersAreCounted) {
 // In the MLP: the block's input, z, projection, sum, norm and result of 3 x 2, and gate, up and
 // their product of 3 x 4.
 TEST(MemoryWalk, ScoringIsFullestInTheMlp) {
-  const MemoryUses peak = ScoringPeak(Tiny(), ThreeRows());
+  const MemoryUses peak = ScoringPeak(TinyStep(), ThreeRows());
   EXPECT_EQ(peak[MemoryUse::kTemporary], (6 * 3 * 2 + 3 * 3 * 4) * 4);
   EXPECT_EQ(peak.Sum(), peak[MemoryUse::kTemporary]);
 }
 
 // With a large vocabulary it is the head: two hidden rows and their logits.
 TEST(MemoryWalk, ScoringWithALargeVocabularyIsFullestInTheHead) {
-  StepSizes step = Tiny();
+  StepSizes step = TinyStep();
   step.model.vocab = 1000;
   const MemoryUses peak = ScoringPeak(step, ThreeRows());
   EXPECT_EQ(peak[MemoryUse::kHead], 2 * 1000 * 4);
@@ -67,7 +67,7 @@ TEST(MemoryWalk, ScoringWithALargeVocabularyIsFullestInTheHead) {
 // Kept of a layer: its input, two norms, projection, sum and MLP result of 3 x 2; q, k, v and z of
 // 3 x 2 with three normalizers; gate, up and product of 3 x 4; a scale for each row of four norms.
 TEST(MemoryWalk, EachLayerKeepsTheSame) {
-  StepSizes four = Tiny(), five = Tiny();
+  StepSizes four = TinyStep(), five = TinyStep();
   four.model.layers = 4;
   five.model.layers = 5;
   const int64_t kept = (6 * 6 + 4 * 6 + 3 + 3 * 12 + 4 * 3) * 4;
@@ -77,7 +77,7 @@ TEST(MemoryWalk, EachLayerKeepsTheSame) {
 }
 
 TEST(MemoryWalk, CheckpointingKeepsInputsAlone) {
-  StepSizes four = Tiny(), five = Tiny();
+  StepSizes four = TinyStep(), five = TinyStep();
   for (StepSizes* step : {&four, &five}) step->compute.activation_checkpointing = true;
   four.model.layers = 4;
   five.model.layers = 5;
@@ -88,7 +88,7 @@ TEST(MemoryWalk, CheckpointingKeepsInputsAlone) {
 
 // The head's gradient is made while the sum of the earlier micro-batches is there.
 TEST(MemoryWalk, ALaterMicroBatchFindsGradients) {
-  const StepSizes step = Tiny();
+  const StepSizes step = TinyStep();
   const MemoryUses later = TrainingPeak(step, ThreeRows(), true);
   EXPECT_EQ(later[MemoryUse::kGradients], (66 + 16) * 4);
   EXPECT_EQ(TrainingPeak(step, ThreeRows(), false)[MemoryUse::kGradients], 16 * 4);

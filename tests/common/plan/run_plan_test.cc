@@ -8,7 +8,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-RunPlan Example() {
+RunPlan ExamplePlan() {
   RunPlan plan;
   plan.device = "cpu";
   plan.parameters = 7;
@@ -29,19 +29,19 @@ RunPlan Example() {
 }
 
 TEST(RunPlanTest, ComesBackFromItsJson) {
-  const RunPlan plan = Example();
+  const RunPlan plan = ExamplePlan();
   const auto back = ParseRunPlan(RunPlanJson(plan));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_TRUE(*back == plan) << RunPlanJson(*back);
 }
 
 TEST(RunPlanTest, StatesTheFullestPhaseOfEachPlace) {
-  EXPECT_THAT(RunPlanJson(Example()), HasSubstr(R"("host_bytes":28,"device_bytes":28)"));
-  EXPECT_THAT(RunPlanJson(Example()), HasSubstr(R"("seconds":3,)"));
+  EXPECT_THAT(RunPlanJson(ExamplePlan()), HasSubstr(R"("host_bytes":28,"device_bytes":28)"));
+  EXPECT_THAT(RunPlanJson(ExamplePlan()), HasSubstr(R"("seconds":3,)"));
 }
 
 TEST(RunPlanTest, AnUnknownTimeIsNull) {
-  RunPlan plan = Example();
+  RunPlan plan = ExamplePlan();
   plan.times.push_back({"checkpoints", 0, false, "not measured"});
   EXPECT_FALSE(plan.TimeIsKnown());
   EXPECT_THAT(RunPlanJson(plan), HasSubstr(R"("seconds":null,"memory")"));

@@ -11,7 +11,7 @@ class RunSizesTest : public ::testing::Test {
  protected:
   RunSizesTest() { facts_.config = TinyForTest(); }
   RunSizes Sizes(const JobConfig& job, bool overlaps = true) const {
-    return SizesOfRun(job, facts_, WorkOf(job, facts_, train_, eval_), overlaps);
+    return SizesOfRun(job, facts_, WorkOf(job, facts_, {train_, eval_, {}}), overlaps);
   }
 
   const TinyRun tiny_;
@@ -30,7 +30,7 @@ TEST_F(RunSizesTest, TheModelIsCountedAsItIsLoaded) {
 TEST_F(RunSizesTest, StepsAreThoseOfTheRun) {
   JobConfig job = tiny_.Job("dpo");  // 4 of 12 pairs a step
   job.max_steps = 2;
-  const PlannedWork work = WorkOf(job, facts_, train_, eval_);
+  const PlannedWork work = WorkOf(job, facts_, {train_, eval_, {}});
   EXPECT_EQ(work.steps, 2);
   EXPECT_GT(work.training.flops, 0);
   EXPECT_GT(work.responses, 0);

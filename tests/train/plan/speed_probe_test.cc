@@ -20,7 +20,7 @@ class SpeedProbeTest : public ::testing::Test {
       facts.saes.push_back({sae.sae.width(), sae.sae.features(), sae.tap.layer});
       facts.sae_l0.push_back(8);
     }
-    const PlannedWork work = WorkOf(job, facts, train_, eval_);
+    const PlannedWork work = WorkOf(job, facts, {train_, eval_, {}});
     return MeasureSpeed({job, facts, work, train_, eval_, saes, at::kCPU, 5, fits});
   }
 
