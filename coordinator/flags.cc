@@ -87,6 +87,16 @@ void AddCacheFlags(FlagSet app, CoordinatorConfig* config) {
       .Type("FILE");
 }
 
+void AddFiles(FlagSet app, CoordinatorConfig* config, std::string* provision) {
+  app.Add("--webhooks", &config->webhooks,
+          "YAML of who is told when jobs end, are held or break their budget")
+      .Type("FILE");
+  app.Add("--provision", provision,
+          "YAML file of pools of workers that are started, by Slurm, Kubernetes or a command, for "
+          "jobs that do not fit")
+      .Type("FILE");
+}
+
 }  // namespace
 
 absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
@@ -130,14 +140,8 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   app.AddMib("--reserve-mib", &config.reserve_bytes,
              "free disk space kept for changes of jobs; new jobs are refused below it, log lines "
              "wait at the workers below twice of it");
-  app.Add("--webhooks", &config.webhooks,
-          "YAML of who is told when jobs end, are held or break their budget")
-      .Type("FILE");
   std::string provision;
-  app.Add("--provision", &provision,
-          "YAML file of pools of workers that are started, by Slurm, Kubernetes or a command, for "
-          "jobs that do not fit")
-      .Type("FILE");
+  AddFiles(app, &config, &provision);
   app.AddDuration("--shutdown-grace", &config.grace, "for running calls at SIGTERM");
   FPO_ASSIGN_OR_RETURN(flags.text, program.Parse({argc, argv}));
   if (flags.text) return flags;

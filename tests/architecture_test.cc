@@ -113,7 +113,7 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
       {"CLI/", {"ctl/command_line/flags", "common/flags/"}},
       {"yaml-cpp/", {"common/job/job_yaml.cc"}},
       {"utf8proc.h", {"ctl/show/text_layout.cc"}},
-      {"openssl/", {"common/hash.cc", "common/hmac.cc", "common/rpc/security/credentials.cc"}},
+      {"openssl/", {"common/hash.cc", "common/http/hmac.cc", "common/rpc/security/credentials.cc"}},
       {"spdlog/", {"common/observe/log.cc"}},
       {"rocksdb/",
        {"common/rocksdb/", "coordinator/core/store/rocksdb_", "cache/core/store/rocksdb_"}},

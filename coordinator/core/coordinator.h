@@ -58,8 +58,7 @@ class Coordinator {
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
   JobsToTell JobsToTellAfter(uint64_t revision, size_t jobs_max) const;  // JobTable::ToTellAfter
-  // At once, or CANCELLING until its processes are gone, which have `grace` (absent: as
-  // configured).
+  // At once, or CANCELLING until its processes are gone; `grace` for them, else as configured.
   absl::StatusOr<JobPtr> Cancel(const std::string& job_ref, std::optional<absl::Duration> grace);
   // Pause to Priority of the state table, durably. FailedPrecondition: does not apply.
   absl::StatusOr<JobPtr> Change(const std::string& job_ref, const JobEvent& event);

@@ -90,7 +90,17 @@ GrpcCoordinatorLink::Options LinkOptions(const WorkerConfig& config, const std::
   options.hello.device = FromName<DeviceKind>(config.device);
   options.hello.work_dir = config.work_dir;
   options.hello.labels = config.labels;
+  options.hello.memory_bytes = HostMemoryBytes();
+  if (const int64_t most = config.memory_max_mib << 20; most > 0) {
+    options.hello.memory_bytes = std::min(options.hello.memory_bytes, most);
+  }
   return options;
+}
+
+void WarnOfRoot() {
+  if (geteuid() != 0) return;
+  Log(LogLevel::kWarning, "jobs run as root: whoever can submit one can read and write anything",
+      {{"remedy", "start the worker as a user of its own"}});
 }
 
 }  // namespace
@@ -301,10 +311,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   ShowProcess(&parts->registry);
   FPO_RETURN_IF_ERROR(config.CheckUser(geteuid() == 0));
   FPO_RETURN_IF_ERROR(config.CheckRoots());
-  if (geteuid() == 0) {
-    Log(LogLevel::kWarning, "jobs run as root: whoever can submit one can read and write anything",
-        {{"remedy", "start the worker as a user of its own"}});
-  }
+  WarnOfRoot();
   FPO_RETURN_IF_ERROR(MakePrivateFolder(config.work_dir));
   FPO_ASSIGN_OR_RETURN(parts->journal, ProcessJournal::Open(config.work_dir));
   parts->tools =
@@ -335,10 +342,6 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, build.version);
   link.hello.home_id = home.id;
   link.hello.boot_id = home.boot_id;
-  link.hello.memory_bytes = HostMemoryBytes();
-  if (const int64_t most = config.memory_max_mib << 20; most > 0) {
-    link.hello.memory_bytes = std::min(link.hello.memory_bytes, most);
-  }
   link.store = parts->store.get();
   link.pushes = &parts->pushes;
   link.on_refused = [raw = parts.get(), on_over = std::move(on_over)](const auto& status) {

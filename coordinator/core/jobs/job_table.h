@@ -57,8 +57,7 @@ class JobTable {
   // Applies an event of the state table durably. Errors of Apply, NotFound, or the store's.
   absl::StatusOr<JobPtr> ApplyEvent(const std::string& job_id, const JobEvent& event,
                                     absl::Time now);
-  // Stores a change that is not an event of the state table, then publishes it. Errors of the
-  // store.
+  // Stores a change that is no event of the state table, then publishes it. Errors of the store.
   absl::StatusOr<JobPtr> Put(Job job);
   // Publishes a change that is already stored (or need not be) with a new revision.
   JobPtr Publish(Job job);

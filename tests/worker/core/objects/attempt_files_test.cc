@@ -4,7 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/memory_objects.h"
+#include "tests/common/object_store/memory_objects.h"
 #include "tests/worker/core/agent_fixture.h"
 
 namespace fpo::worker {

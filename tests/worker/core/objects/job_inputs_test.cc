@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/memory_objects.h"
+#include "tests/common/object_store/memory_objects.h"
 #include "tests/support/temp_folder.h"
 
 namespace fpo::worker {

@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/support/memory_objects.h"
+#include "tests/common/object_store/memory_objects.h"
 #include "tests/support/temp_folder.h"
 
 namespace fpo::worker {
