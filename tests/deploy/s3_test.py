@@ -149,7 +149,8 @@ def make_hub(folder, model):
 
 
 def records_of(job):
-    return int(job["cache"].get("records_hit", 0)), int(job["cache"].get("records_computed", 0))
+    use = job.get("progress", {}).get("cache", {})
+    return int(use.get("records_hit", 0)), int(use.get("records_computed", 0))
 
 
 def succeeds(site, findings, name, job):
