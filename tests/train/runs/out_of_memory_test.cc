@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -150,12 +153,12 @@ TEST_F(OutOfMemoryTest, WithoutTheJobsLeaveTheRunEndsAtOnce) {
 
 class TwoRanksTest : public OutOfMemoryTest {
  protected:
-  // Both ranks into folders NAME-0 and NAME-1; rank 1 has `bytes`.
-  void TrainBoth(const std::string& name, int64_t bytes) {
+  // Both ranks into folders NAME-0 and NAME-1; rank 1 gets no tensor of `refused` bytes.
+  void TrainBoth(const std::string& name, int64_t refused = MemoryLimit::kNone) {
     const int port = FreePort();
     std::vector<std::thread> threads;
     for (int64_t rank = 0; rank < 2; ++rank) {
-      threads.emplace_back([this, rank, port, bytes, name] {
+      threads.emplace_back([this, rank, port, refused, name] {
         C10dOptions join;
         join.rank = rank;
         join.world = 2;
@@ -165,18 +168,19 @@ class TwoRanksTest : public OutOfMemoryTest {
         ASSERT_TRUE(group.ok()) << group.status();
         RunOptions options = tiny_.Run(name + "-" + std::to_string(rank));
         options.reference = tiny_.Path("reference.fpr");
-        const MemoryLimit limit(rank == 1 ? bytes : MemoryLimit::kNone);
+        MemoryLimit limit(MemoryLimit::kNone);
+        if (rank == 1) limit.Refuse(refused);
         const absl::Status status = RunTorch([&] {
           return RunTraining(job_, options, {events_[rank], nullptr, **group});
         });
         EXPECT_TRUE(status.ok()) << "rank " << rank << ": " << status;
-        peaks_[rank] = limit.peak_bytes();
+        sizes_[rank] = limit.sizes();
       });
     }
     for (std::thread& thread : threads) thread.join();
   }
   RecordingSink events_[2];
-  int64_t peaks_[2] = {0, 0};
+  std::set<int64_t> sizes_[2];  // of tensors
 };
 
 // Rank 0 has computed its share with the large micro-batches when rank 1 repeats its own, so in
@@ -186,15 +190,17 @@ TEST_F(TwoRanksTest, TheOneWithoutMemoryRepeatsItsShareAndAllGoOnWithItsSize) {
   alone.timeout = absl::Seconds(5);
   if (absl::IsUnimplemented(JoinC10d(alone).status())) GTEST_SKIP() << "built without Gloo";
   job_.optimizer.eps = job_.optimizer.lr;  // no weight moves by more than its gradient is off
-  TrainBoth("wide", MemoryLimit::kNone);
+  TrainBoth("wide");
+  const std::set<int64_t> wide = sizes_[1];
   job_.batch.tokens_per_microbatch = 1;
-  const int64_t wide = peaks_[1];
-  TrainBoth("narrow", MemoryLimit::kNone);
-  const int64_t narrow = peaks_[1];
-  ASSERT_LT(narrow, wide);
+  TrainBoth("narrow");
+  std::vector<int64_t> of_wide_alone;
+  std::set_difference(wide.begin(), wide.end(), sizes_[1].begin(), sizes_[1].end(),
+                      std::back_inserter(of_wide_alone));
+  ASSERT_FALSE(of_wide_alone.empty());
   job_.batch.tokens_per_microbatch = kWhole;
   for (RecordingSink& sink : events_) sink.events.clear();
-  TrainBoth("small", narrow + (wide - narrow) / 3);
+  TrainBoth("small", of_wide_alone.back());
   if (HasFailure()) return;
   const std::vector<double> sizes = Sizes("small-0");
   ASSERT_EQ(sizes.size(), 4u);
@@ -207,7 +213,7 @@ TEST_F(TwoRanksTest, TheOneWithoutMemoryRepeatsItsShareAndAllGoOnWithItsSize) {
   ASSERT_FALSE(warnings.empty());
   EXPECT_THAT(warnings[0].message, AllOf(HasSubstr("rank 1"), HasSubstr("step 1")));
   job_.batch.tokens_per_microbatch = static_cast<int64_t>(sizes[0]);
-  TrainBoth("plain", MemoryLimit::kNone);
+  TrainBoth("plain");
   const Distance distance =
       Between(ReadTrajectory(tiny_.Path("small-0")), ReadTrajectory(tiny_.Path("plain-0")));
   EXPECT_LT(distance.metrics, 1e-5);

@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <utility>
 
 namespace fpo::train {
 
 struct MemoryLimit::Count {
-  std::atomic<int64_t> limit = kNone, live = 0, peak = 0, refused = 0;
+  std::atomic<int64_t> limit = kNone, unwanted = kNone, live = 0, peak = 0, refused = 0;
+  std::mutex mutex;
+  std::set<int64_t> sizes;  // guarded by mutex
 };
 
 namespace {
@@ -43,12 +46,16 @@ class LimitedAllocator final : public at::Allocator {
  private:
   static at::Allocator* Own() { return c10::GetDefaultCPUAllocator(); }
   static void Take(int64_t bytes, MemoryLimit::Count* count) {
-    if (bytes > count->limit - count->live) {
+    if (bytes > count->limit - count->live || bytes == count->unwanted) {
       ++count->refused;
       TORCH_CHECK_WITH(OutOfMemoryError, false, "the test's device has no room for ", bytes,
                        " bytes beside ", count->live.load());
     }
     count->live += bytes;
+    {
+      const std::lock_guard lock(count->mutex);
+      count->sizes.insert(bytes);
+    }
     count->peak = std::max(count->peak.load(), count->live.load());
   }
   static void Delete(void* data) {
@@ -80,8 +87,13 @@ MemoryLimit::MemoryLimit(int64_t bytes) : count_(std::make_shared<Count>()) {
 MemoryLimit::~MemoryLimit() { limit_of_thread = nullptr; }
 
 int64_t MemoryLimit::peak_bytes() const { return count_->peak; }
+std::set<int64_t> MemoryLimit::sizes() const {
+  const std::lock_guard lock(count_->mutex);
+  return count_->sizes;
+}
 int64_t MemoryLimit::live_bytes() const { return count_->live; }
 int64_t MemoryLimit::refused() const { return count_->refused; }
 void MemoryLimit::SetBytes(int64_t bytes) { count_->limit = bytes; }
+void MemoryLimit::Refuse(int64_t size) { count_->unwanted = size; }
 
 }  // namespace fpo::train

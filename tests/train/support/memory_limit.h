@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 
 namespace fpo::train {
 
@@ -16,10 +17,14 @@ class MemoryLimit {
   MemoryLimit& operator=(const MemoryLimit&) = delete;
 
   int64_t peak_bytes() const;
+  std::set<int64_t> sizes() const;  // of the allocations so far
   int64_t live_bytes() const;
   int64_t refused() const;  // allocations
   // From now on.
   void SetBytes(int64_t bytes);
+  // Allocations of exactly this size are refused. Other threads that hold a thread's tensors a
+  // while longer, as those of a collective do, change its peak but not its sizes.
+  void Refuse(int64_t size);
 
   struct Count;
 
