@@ -1,36 +1,25 @@
 #!/usr/bin/env python3
 """An adapter that PEFT made goes on here, and one made here is read by PEFT: the same gradients, the same logits.
 
-usage: peft_test.py BIN_DIR      (a Python with torch, transformers and peft)
+usage: peft_test.py       (FPO_PYTHON_TOOLS: a venv of requirements.txt; FPO_BIN_DIR: the programs; exit code 77: skipped)
 """
 import json
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 
-SKIPPED = 77
-tools = os.environ.get("FPO_PEER_TOOLS")  # a Python with them
-if tools and os.path.abspath(tools) != sys.executable:
-    os.execv(tools, [tools, *sys.argv])
-try:
-    import torch
-    from peft import LoraConfig, PeftModel, get_peft_model
-    from safetensors.torch import load_file
-    from transformers import AutoModelForCausalLM
-except ImportError as error:
-    print(f"skipped: {error}; FPO_PEER_TOOLS names a Python with torch, transformers and peft")
-    sys.exit(SKIPPED)
+import python_check as check
+
+check.enter("peft", "torch", "transformers")
+import torch  # noqa: E402
+from peft import LoraConfig, PeftModel, get_peft_model  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+from transformers import AutoModelForCausalLM  # noqa: E402
 
 BETA, RANK, ALPHA, PAIRS = 0.1, 4, 8, 6
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 
 def run(*words):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, words))}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    check.output_of(*map(str, words))
 
 
 def load(folder):
@@ -59,10 +48,10 @@ def gap(ours, theirs):
 
 
 def main():
-    bin_dir = pathlib.Path(sys.argv[1])
+    trainer = check.program("fpo-train")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        run(SOURCE / "examples/tiny/prepare.sh", folder, bin_dir / "fpo-train")
+        run(check.ROOT / "examples/tiny/prepare.sh", folder, trainer)
         torch.manual_seed(5)
         vocabulary = json.loads((folder / "base/config.json").read_text())["vocab_size"]
         draw = lambda count: torch.randint(5, vocabulary, (count,)).tolist()
@@ -84,7 +73,7 @@ def main():
             "max_steps": 1, "checkpoint": {"every_steps": 1}, "output": str(folder / "run"),
         }
         (folder / "job.yaml").write_text(json.dumps(job))
-        run(bin_dir / "fpo-train", "run", "--job", folder / "job.yaml", "--out", folder / "run")
+        run(trainer, "run", "--job", folder / "job.yaml", "--out", folder / "run")
 
         loss = dpo_loss(start, pairs)
         loss.backward()
@@ -111,8 +100,8 @@ def main():
         assert gap(merged, adapted) < 1e-5 < gap(base, adapted)
 
         step = folder / "run/checkpoints/step-1"
-        run(bin_dir / "fpo-train", "export", step, "--out", folder / "exported")
-        run(bin_dir / "fpo-train", "export", step, "--out", folder / "merged", "--merge")
+        run(trainer, "export", step, "--out", folder / "exported")
+        run(trainer, "export", step, "--out", folder / "merged", "--merge")
         same = lambda one, other: (folder / one).read_bytes() == (folder / other).read_bytes()
         assert same("exported/adapter_model.safetensors", "run/adapter/adapter_model.safetensors")
         assert same("merged/model.safetensors", "run/model/model.safetensors")
