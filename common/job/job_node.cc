@@ -18,7 +18,7 @@ JobNode Scalar(std::string text, bool quoted) {
   return node;
 }
 
-JobNode Convert(const nlohmann::json& value) {
+JobNode Convert(const nlohmann::ordered_json& value) {
   JobNode node;
   if (value.is_string()) return Scalar(value.get<std::string>(), true);
   if (value.is_boolean()) return Scalar(value.get<bool>() ? "true" : "false", false);
@@ -26,7 +26,7 @@ JobNode Convert(const nlohmann::json& value) {
   if (value.is_number()) return Scalar(value.dump(), false);
   if (value.is_array()) {
     node.kind = JobNode::Kind::kList;
-    for (const nlohmann::json& item : value) node.items.push_back(Convert(item));
+    for (const nlohmann::ordered_json& item : value) node.items.push_back(Convert(item));
   } else if (value.is_object()) {
     node.kind = JobNode::Kind::kMap;
     for (const auto& [key, member] : value.items()) {
@@ -68,8 +68,9 @@ absl::string_view JobNode::KindName() const {
 }
 
 absl::StatusOr<JobNode> JobNodeFromJson(absl::string_view text) {
-  FPO_ASSIGN_OR_RETURN(const nlohmann::json value, ParseJson(text));
-  return Convert(value);
+  FPO_RETURN_IF_ERROR(ParseJson(text).status());
+  // Again, in the order of the text: the first set of data.eval is the one that decides.
+  return Convert(nlohmann::ordered_json::parse(text.begin(), text.end()));
 }
 
 absl::Status SetJobNode(JobNode* root, absl::string_view key, JobNode value) {

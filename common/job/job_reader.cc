@@ -183,6 +183,7 @@ class Reader {
     if (node.kind != NodeKind::kMap) return Read(node, key, field, &slot->eval);
     if (node.members.empty()) return Complain(node, key, "names no set: {NAME: FILE, ...}");
     for (const auto& [name, value] : node.members) {
+      if (name.empty()) Complain(value, key, "has a set without a name");
       EvalSetSection set{name, {}};
       Read(value, absl::StrCat(key, ".", name), field, &set.files);
       slot->more_eval.push_back(std::move(set));

@@ -12,7 +12,7 @@ std::string EvalSetFile(const std::string& prepared, const std::string& name) {
 }
 
 absl::StatusOr<std::vector<EvalTokens>> OpenEvalSets(const JobConfig& job,
-                                                      const std::string& prepared) {
+                                                     const std::string& prepared) {
   std::vector<EvalTokens> sets;
   for (const EvalSetSection& set : job.data.more_eval) {
     FPO_ASSIGN_OR_RETURN(TokenFile tokens, TokenFile::Open(EvalSetFile(prepared, set.name)));

@@ -19,6 +19,6 @@ struct EvalTokens {
 std::string EvalSetFile(const std::string& prepared, const std::string& name);
 // The sets of data.eval after the first, in order. NotFound when `prepared` was made without them.
 absl::StatusOr<std::vector<EvalTokens>> OpenEvalSets(const JobConfig& job,
-                                                      const std::string& prepared);
+                                                     const std::string& prepared);
 
 }  // namespace fpo::train

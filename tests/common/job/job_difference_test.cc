@@ -158,6 +158,7 @@ TEST(JobDifference, EveryOtherKeyIsCompared) {
                                   : std::string(entry.name) + "." + field.name;
       const bool scalar = !std::holds_alternative<std::vector<std::string>*>(field.slot) &&
                           !std::holds_alternative<std::vector<double>*>(field.slot) &&
+                          !std::holds_alternative<DataSection*>(field.slot) &&
                           !std::holds_alternative<std::vector<FeatureSetSection>*>(field.slot) &&
                           !std::holds_alternative<std::optional<double>*>(field.slot) &&
                           !std::holds_alternative<std::optional<int64_t>*>(field.slot);
