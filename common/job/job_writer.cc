@@ -112,6 +112,12 @@ bool IsWritten(const JobField& field) {
          (field.unwritten.empty() || text != field.unwritten);
 }
 
+// A section whose first key is left out says nothing; programs of before it know no such section.
+bool IsWritten(const JobEntry& entry) {
+  return entry.kind != JobEntry::Kind::kSection || entry.fields.front().unwritten.empty() ||
+         IsWritten(entry.fields.front());
+}
+
 std::string Object(const std::vector<JobField>& fields) {
   JsonObject object;
   for (const JobField& field : fields) {
@@ -211,7 +217,7 @@ std::string WriteJobJson(const JobConfig& config) {
   JobConfig copy = config;
   JsonObject object;
   for (const JobEntry& entry : JobEntries(&copy)) {
-    object.AddRaw(entry.name, EntryValue(entry, &copy));
+    if (IsWritten(entry)) object.AddRaw(entry.name, EntryValue(entry, &copy));
   }
   return object.Text();
 }
@@ -220,6 +226,7 @@ std::string WriteJobYaml(const JobConfig& config) {
   JobConfig copy = config;
   std::string text;
   for (const JobEntry& entry : JobEntries(&copy)) {
+    if (!IsWritten(entry)) continue;
     if (entry.kind != JobEntry::Kind::kSection) {
       absl::StrAppend(&text, entry.name, ": ", EntryValue(entry, &copy), "\n");
       continue;

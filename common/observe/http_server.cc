@@ -114,16 +114,11 @@ struct Request {
   bool is_admitted = false;
   std::string body = {};
   std::optional<HttpReply> reply = {};
+  bool was_suspended = false;
 };
 
 void* BeginRequest(void* /*state*/, const char* uri, MHD_Connection* /*connection*/) {
   return new Request{.target = uri};
-}
-
-void EndRequest(void* /*state*/, MHD_Connection* /*connection*/, void** request,
-                MHD_RequestTerminationCode /*how*/) {
-  delete static_cast<Request*>(*request);
-  *request = nullptr;
 }
 
 std::optional<std::string> Header(MHD_Connection* connection, const char* name) {
@@ -189,14 +184,17 @@ struct HttpServer::State {
   absl::Mutex mutex;
   bool is_ending ABSL_GUARDED_BY(mutex) = false;
   int replies_to_come ABSL_GUARDED_BY(mutex) = 0;  // their connections are suspended
+  int replies_to_send ABSL_GUARDED_BY(mutex) = 0;  // those, and what came but was not sent yet
 
   ~State() {
     if (daemon == nullptr) return;
     {
       absl::MutexLock lock(&mutex);
       is_ending = true;
-      mutex.Await(absl::Condition(
-          +[](int* count) { return *count == 0; }, &replies_to_come));
+      const auto is_done = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+        return replies_to_come == 0 && replies_to_send == 0;
+      };
+      mutex.Await(absl::Condition(&is_done));
     }
     MHD_stop_daemon(daemon);
   }
@@ -208,9 +206,13 @@ struct HttpServer::State {
     {
       absl::MutexLock lock(&mutex);
       ends = is_ending;
-      if (!ends) ++replies_to_come;
+      if (!ends) {
+        ++replies_to_come;
+        ++replies_to_send;
+      }
     }
     if (ends) return Send(connection, {.status = 503, .body = "shutting down\n"});
+    request->was_suspended = true;
     MHD_suspend_connection(connection);
     route.answer(std::move(call), [this, connection, request](HttpReply reply) {
       request->reply = std::move(reply);
@@ -219,6 +221,16 @@ struct HttpServer::State {
       --replies_to_come;
     });
     return MHD_YES;
+  }
+
+  static void EndRequest(void* state, MHD_Connection* /*connection*/, void** context,
+                         MHD_RequestTerminationCode /*how*/) {
+    const std::unique_ptr<Request> request(static_cast<Request*>(*context));
+    *context = nullptr;
+    if (request == nullptr || !request->was_suspended) return;
+    auto& self = *static_cast<State*>(state);
+    absl::MutexLock lock(&self.mutex);
+    --self.replies_to_send;
   }
 
   // The signature is libmicrohttpd's, which calls this at the end of a request's head, for each
@@ -288,7 +300,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
       listener.get(), MHD_OPTION_THREAD_POOL_SIZE, kThreads, MHD_OPTION_CONNECTION_LIMIT,
       kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT, kSilentSeconds,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHeadBytesMax, MHD_OPTION_URI_LOG_CALLBACK, BeginRequest,
-      nullptr, MHD_OPTION_NOTIFY_COMPLETED, EndRequest, nullptr, MHD_OPTION_END);
+      nullptr, MHD_OPTION_NOTIFY_COMPLETED, State::EndRequest, state.get(), MHD_OPTION_END);
   if (state->daemon == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot serve HTTP on ", address));
   }

@@ -10,10 +10,12 @@
 namespace fpo {
 
 JobEntry AdapterEntry(AdapterSection* s) {
+  JobField kind = {"kind", &s->kind, "lora: the memory of one copy of the model", {"none", "lora"}};
+  kind.unwritten = "\"none\"";
   return {JobEntry::Kind::kSection,
           "adapter",
           "trains low-rank matrices beside the frozen weights; absent: the weights themselves",
-          {{"kind", &s->kind, "lora: the memory of one copy of the model", {"none", "lora"}},
+          {kind,
            {"rank", &s->rank, "of the matrices", {}, 1, 4096},
            {"alpha", &s->alpha, "their product is scaled by alpha / rank", {}, 1e-6, 1e6},
            {"targets", &s->targets,

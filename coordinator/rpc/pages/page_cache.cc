@@ -161,7 +161,7 @@ absl::Status PageCache::CheckToken(const std::string& token) const {
     return WithErrorInfo(absl::PermissionDeniedError(
                              absl::StrCat("a token is sent only over TLS or to this machine, and ",
                                           options_.address, " is neither")),
-                         {.hint = "give the coordinator --cache-ca, or use fpoctl cache"});
+                         {.hint = "give the coordinator --cache-ca, or use fpoctl cache ls"});
   }
   return absl::OkStatus();
 }

@@ -173,6 +173,7 @@ TEST(ConvertWorker, FillsEveryField) {
   view.last_heartbeat = kStart;
   view.jobs = {"j-1"};
   view.hello.labels = {{"gpu", "h100"}};
+  view.hello.memory_bytes = int64_t{64} << 30;
   view.hello.devices = {{1, "GPU-1", "H100", 80, 7, "550"}};
   EXPECT_EQ(ToProto(view).state(), pb::WORKER_STATE_READY);
   view.mode = {WorkerMode::Kind::kDraining, "disk"};

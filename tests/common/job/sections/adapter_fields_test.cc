@@ -31,7 +31,10 @@ TEST(AdapterFields, AJobIsReadAndWritten) {
   const auto word = AdapterJob("{kind: lora, targets: all-linear}");
   ASSERT_TRUE(word.ok()) << word.status();
   EXPECT_THAT(word->adapter.targets, ElementsAre("all-linear"));
-  EXPECT_FALSE(AdapterJob("null")->adapter.on());
+  const auto none = AdapterJob("null");
+  EXPECT_FALSE(none->adapter.on());
+  EXPECT_THAT(WriteJobJson(*none), ::testing::Not(HasSubstr("adapter")))
+      << "programs that know no adapters read every other job";
 }
 
 TEST(AdapterFields, WrongValuesAreNamedWithWhatIsAllowed) {
