@@ -75,7 +75,7 @@ struct AskedPlan {
 
 absl::StatusOr<AskedPlan> PlanFor(Session& session, CoordinatorClient& coordinator,
                                   const LoadedJob& job) {
-  AskedPlan asked{PlanOfJob(session.environment.trainer, job)};
+  AskedPlan asked{PlanOfJob(session, job, "; without a plan: --no-plan")};
   if (!asked.plan.ok()) return asked;
   FPO_ASSIGN_OR_RETURN(const pb::ListWorkersResponse answer, coordinator.ListWorkers());
   asked.fits = FitsOf(*asked.plan, {answer.workers().begin(), answer.workers().end()});
@@ -122,11 +122,17 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
                               CommandLineOf({"validate", session.invocation.Get("FILE")}))});
   }
   PrintWarnings(session, asked.words);
+  const bool plans = !session.invocation.Has("no-plan");
   if (session.settings().json) {
+    if (!plans) {
+      session.out << WireJson(response) << "\n";
+      return ExitCode::kOk;
+    }
     FPO_ASSIGN_OR_RETURN(const AskedPlan plan, PlanFor(session, coordinator, asked.job));
     session.out << DryRunJson(response, plan) << "\n";
   } else if (!session.settings().quiet) {
     PrintPreview(session, request, response);
+    if (!plans) return ExitCode::kOk;
     session.out << std::flush;  // measuring takes a while
     FPO_ASSIGN_OR_RETURN(const AskedPlan plan, PlanFor(session, coordinator, asked.job));
     PrintPlan(session, plan);
@@ -242,6 +248,8 @@ CommandSpec SubmitCommand() {
       {"wait", "", ValueKind::kFlag, "", "follow the job to its end; the exit code is the job's"},
       {"dry-run", "", ValueKind::kFlag, "",
        "say where and when it would run, what it will take and what is missing; nothing is stored"},
+      {"no-plan", "", ValueKind::kFlag, "",
+       "with --dry-run: not what it will take, for which the data is prepared and steps measured"},
       {"hold", "", ValueKind::kFlag, "", "let it wait until fpoctl release"},
       {"after-ok", "", ValueKind::kJob, "JOB",
        "start only after this job succeeded; may be repeated", true},

@@ -47,7 +47,7 @@ std::string Reservations(const LoadedJob& job) {
 
 // Beside what this machine has free.
 absl::Status ShowPlan(Session& session, const LoadedJob& job) {
-  const absl::StatusOr<RunPlan> plan = PlanOfJob(session.environment.trainer, job);
+  const absl::StatusOr<RunPlan> plan = PlanOfJob(session, job, "");
   if (!plan.ok()) {
     return WithErrorInfo(absl::UnavailableError(absl::StrCat("no plan: ", plan.status().message())),
                          {.hint = "a plan is made where fpo-train and the job's inputs are"});

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "common/job/job_file.h"
 #include "common/plan/plan_text.h"
 #include "common/status_macros.h"
@@ -39,16 +40,21 @@ std::string Names(const std::vector<WorkerFit>& fits, WorkerFit::Kind kind) {
 
 }  // namespace
 
-absl::StatusOr<RunPlan> PlanOfJob(const std::string& trainer, const LoadedJob& job,
-                                  absl::Duration timeout) {
+absl::StatusOr<RunPlan> PlanOfJob(Session& session, const LoadedJob& job,
+                                  const std::string& otherwise) {
+  const std::string& trainer = session.environment.trainer;
   if (trainer.empty()) return absl::UnavailableError("there is no fpo-train beside fpoctl");
   if (!job.missing.empty()) {
     return absl::UnavailableError(absl::StrCat(job.missing.front().key, " and what else the job ",
                                                "reads must be on this machine"));
   }
-  FPO_ASSIGN_OR_RETURN(
-      const std::string result,
-      CallTrainer(trainer, {"plan", "--job", "-", "--json"}, WriteJobJson(job.config), timeout));
+  if (session.environment.err_is_terminal && !session.settings().quiet) {
+    session.err << "planning: prepares the data, then measures for some ten seconds" << otherwise
+                << std::endl;
+  }
+  FPO_ASSIGN_OR_RETURN(const std::string result,
+                       CallTrainer(trainer, {"plan", "--job", "-", "--json"},
+                                   WriteJobJson(job.config), absl::Minutes(30)));
   absl::StatusOr<RunPlan> plan = ParseRunPlan(result);
   if (plan.ok()) return plan;
   return absl::UnavailableError(

@@ -4,17 +4,18 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "common/plan/run_plan.h"
 #include "ctl/jobs/job_source.h"
+#include "ctl/rpc/session.h"
 #include "proto/fpo/v1/coordinator.pb.h"
 
 namespace fpo::ctl {
 
 // What a job will take, worked out by the fpo-train beside fpoctl from the inputs on this machine.
 // Unavailable, with the reason: there is no fpo-train here, inputs are missing, or it gave none.
-absl::StatusOr<RunPlan> PlanOfJob(const std::string& trainer, const LoadedJob& job,
-                                  absl::Duration timeout = absl::Minutes(30));
+// A terminal is told that it takes a while, and `otherwise`: how to do without.
+absl::StatusOr<RunPlan> PlanOfJob(Session& session, const LoadedJob& job,
+                                  const std::string& otherwise);
 
 // Whether a plan fits into a worker's memory.
 struct WorkerFit {

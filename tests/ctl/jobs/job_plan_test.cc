@@ -14,6 +14,7 @@ namespace {
 
 namespace pb = fpo::v1;
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -127,9 +128,22 @@ TEST_F(PlanCommandTest, ADryRunAsksWhichWorkersHaveTheRoom) {
   coordinator_.AddWorker(WorkerOf("large", 64 * kGib));
   EXPECT_THAT(Call({"submit", "--dry-run"}).out,
               AllOf(HasSubstr("fits on large (64.0 GiB)"), Not(HasSubstr("--set"))));
-  EXPECT_THAT(Call({"submit", "--dry-run", "--json"}).out,
-              AllOf(HasSubstr(R"("plan":{"device":"cpu")"),
-                    HasSubstr(R"("workers":[{"worker":"large","fits":true)")));
+  EXPECT_THAT(
+      Call({"submit", "--dry-run", "--json"}).out,
+      AllOf(HasSubstr(R"("plan":{"device":"cpu")"), HasSubstr(R"({"worker":"small","fits":false)"),
+            HasSubstr(R"({"worker":"large","fits":true)")));
+}
+
+TEST_F(PlanCommandTest, ATerminalIsToldThatItTakesAWhileAndHowToDoWithout) {
+  PutTrainer(ThreeGib());
+  EXPECT_THAT(Call({"submit", "--dry-run"}).err, Not(HasSubstr("planning")));
+  environment_.err_is_terminal = true;
+  EXPECT_THAT(Call({"submit", "--dry-run"}).err, HasSubstr("without a plan: --no-plan"));
+  EXPECT_THAT(Call({"validate", "--plan"}).err, HasSubstr("planning"));
+  const Result without = Call({"submit", "--dry-run", "--no-plan"});
+  EXPECT_EQ(without.code, 0) << without.err;
+  EXPECT_THAT(without.out + without.err, Not(AnyOf(HasSubstr("planning"), HasSubstr("memory"))));
+  EXPECT_THAT(Call({"submit", "--dry-run", "--no-plan", "--json"}).out, Not(HasSubstr("\"plan\"")));
 }
 
 }  // namespace
