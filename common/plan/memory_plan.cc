@@ -12,17 +12,19 @@ constexpr int64_t kMasterBytes = 4;  // of a float32
 int64_t WeightBytes(const RunSizes& run) {
   return run.step.model.Parameters() * run.step.compute.element_bytes;
 }
+bool TrainsWeights(const RunSizes& run) {
+  return !run.first_batches.empty() && !run.step.model.adapter.on();
+}
+int64_t TrainedBytes(const RunSizes& run) {  // in float32
+  return run.first_batches.empty() ? 0 : run.step.model.TrainedParameters() * kMasterBytes;
+}
 // None when the weights are their own.
 int64_t MasterBytes(const RunSizes& run) {
   const bool narrow = run.step.compute.element_bytes < kMasterBytes;
-  return narrow ? run.step.model.Parameters() * kMasterBytes : 0;
+  return narrow && TrainsWeights(run) ? TrainedBytes(run) : 0;
 }
-int64_t MomentBytes(const RunSizes& run) {
-  return run.optimizer_moments * run.step.model.Parameters() * kMasterBytes;
-}
-int64_t CheckpointBytes(const RunSizes& run) {
-  return run.step.model.Parameters() * kMasterBytes + MomentBytes(run);
-}
+int64_t MomentBytes(const RunSizes& run) { return run.optimizer_moments * TrainedBytes(run); }
+int64_t CheckpointBytes(const RunSizes& run) { return TrainedBytes(run) + MomentBytes(run); }
 int64_t EncoderBytes(const RunSizes& run, bool with_decoder) {
   int64_t bytes = 0;
   for (const SaeSizes& sae : run.step.saes) {
@@ -77,23 +79,34 @@ class PhaseParts {
   PhaseMemory phase_;
 };
 
+// Weights that nothing trains stay mapped, and are copied where the file has another type.
+void AddFrozen(const std::string& name, const RunSizes& run, PhaseParts* parts) {
+  parts->Computed(name, WeightBytes(run) - (run.step.compute.on_device ? 0 : run.same_type_bytes));
+  parts->OnHost(name + ", mapped", run.weight_file_bytes);
+}
+
+void AddWeights(const RunSizes& run, PhaseParts* parts) {
+  if (TrainsWeights(run)) return parts->Computed("weights", WeightBytes(run));
+  AddFrozen("weights", run, parts);
+}
+
 void AddReference(const RunSizes& run, PhaseParts* parts) {
-  if (run.reference == ReferencePlace::kMemory)
-    parts->Computed("reference model", WeightBytes(run));
+  if (run.reference == ReferencePlace::kMemory) AddFrozen("reference model", run, parts);
   if (run.reference == ReferencePlace::kRecords) parts->OnHost("record file", run.record_bytes);
 }
 
 void AddTraining(const RunSizes& run, PhaseParts* parts) {
-  parts->Computed("weights", WeightBytes(run));
+  AddWeights(run, parts);
+  if (run.step.model.adapter.on()) parts->Computed("adapter", TrainedBytes(run));
   parts->Computed("float32 masters", MasterBytes(run));
   parts->Computed("optimiser moments", MomentBytes(run));
 }
 
 PhaseMemory Load(const RunSizes& run) {
   PhaseParts parts("load", run);
-  parts.Computed("weights", WeightBytes(run));
+  AddWeights(run, &parts);
   const int64_t sae = EncoderBytes(run, true) + run.sae_file_bytes;
-  if (sae > run.weight_file_bytes) {
+  if (sae > run.weight_file_bytes || !TrainsWeights(run)) {
     parts.OnHost("SAE, and its file as it is read", sae);
   } else {
     parts.OnHost("weight files, mapped", run.weight_file_bytes);
@@ -103,7 +116,7 @@ PhaseMemory Load(const RunSizes& run) {
 
 PhaseMemory Reference(const RunSizes& run) {
   PhaseParts parts("reference", run);
-  parts.Computed("weights", WeightBytes(run));
+  AddWeights(run, &parts);
   parts.Computed("SAE", EncoderBytes(run, true));
   parts.Uses(Fullest(run.scored_batches,
                      [&](const BatchSizes& batch) { return ScoringPeak(run.step, batch); }));
@@ -126,7 +139,7 @@ PhaseMemory Train(const RunSizes& run) {
   if (later.Sum() > uses.Sum()) uses = later;
   // Backward ends with all gradients, whatever the batch.
   MemoryUses gradients;
-  gradients[MemoryUse::kGradients] = run.step.model.Parameters() * kMasterBytes;
+  gradients[MemoryUse::kGradients] = TrainedBytes(run);
   if (gradients.Sum() > uses.Sum()) uses = gradients;
   parts.Uses(uses);
   if (run.copies_checkpoints) parts.OnHost("checkpoint being written", CheckpointBytes(run));
@@ -142,6 +155,20 @@ PhaseMemory Evaluate(const RunSizes& run) {
   batches.insert(batches.end(), run.checked_batches.begin(), run.checked_batches.end());
   parts.Uses(
       Fullest(batches, [&](const BatchSizes& batch) { return ScoringPeak(run.step, batch); }));
+  return parts.Take();
+}
+
+// The adapted weights once more, with the adapter, and on the way sums of the largest of them.
+PhaseMemory Export(const RunSizes& run) {
+  PhaseParts parts("export", run);
+  const ModelSizes& model = run.step.model;
+  AddTraining(run, &parts);
+  AddReference(run, &parts);
+  parts.Computed("SAE", EncoderBytes(run, false));
+  parts.OnHost("merged weights",
+               model.layers * model.AdaptedParameters() * run.step.compute.element_bytes);
+  parts.Computed("temporary values",
+                 2 * model.hidden * std::max(model.feed_forward, model.queries()) * kMasterBytes);
   return parts.Take();
 }
 
@@ -188,6 +215,7 @@ std::vector<PhaseMemory> PlanMemory(const RunSizes& run) {
   if (!run.evaluated_batches.empty() || !run.checked_batches.empty()) {
     phases.push_back(Evaluate(run));
   }
+  if (TrainedBytes(run) > 0 && run.step.model.adapter.on()) phases.push_back(Export(run));
   if (run.compares_features) phases.push_back(Features(run));
   return phases;
 }

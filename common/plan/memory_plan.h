@@ -19,7 +19,7 @@ struct MemoryPart {
 };
 
 struct PhaseMemory {
-  std::string phase;  // load | reference | train | evaluate | features
+  std::string phase;  // load | reference | train | evaluate | export | features
   std::vector<MemoryPart> parts;
 
   int64_t host_bytes() const;
@@ -41,6 +41,7 @@ struct RunSizes {
   ReferencePlace reference = ReferencePlace::kNone;
   bool scores_here = false;          // missing records are computed by this process
   int64_t weight_file_bytes = 0;     // of the model's folder, mapped while it is read
+  int64_t same_type_bytes = 0;       // of these, what is in the model's dtype already
   int64_t sae_file_bytes = 0;        // read whole
   int64_t record_bytes = 0;          // the record file, mapped
   int64_t token_bytes = 0;           // token files, mapped

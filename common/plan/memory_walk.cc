@@ -60,8 +60,14 @@ class StepWalk {
   void BackwardBlock(int64_t layer);
   void BackwardMlp(Rows rows);
   void BackwardAttention(Rows rows);
+  int64_t KeptByAdapterOfAttention(Rows rows) const;
+  int64_t KeptByAdapterOfMlp(Rows rows) const;
+  int64_t AdapterCopies(int64_t rows, int64_t width) const {  // its product, once
+    return model_.adapter.on() ? rows * width * kWide : 0;
+  }
+  // Of weights.
   void TakeGradient(int64_t parameters) {
-    if (!has_gradients_) walk_.Take(kGrads, parameters * kWide);
+    if (!has_gradients_ && !model_.adapter.on()) walk_.Take(kGrads, parameters * kWide);
   }
   int64_t SitesBytes() const;
 
@@ -84,6 +90,24 @@ int64_t StepWalk::KeptByAttention(Rows rows) const {
   return kept + queries + 2 * Bytes(batch_.seen_rows, model_.keys());
 }
 
+// The low-rank values of adapted projections and, where these read a narrow type, their input once
+// more in float32. Sums of adapters are of these projections' own sizes.
+int64_t StepWalk::KeptByAdapterOfAttention(Rows rows) const {
+  const AdapterSizes& adapter = model_.adapter;
+  const int64_t copied = compute_.element_bytes < kWide ? 1 : 0;
+  const int64_t read = adapter.rank + copied * model_.hidden;
+  return kWide * (rows.read * adapter.q * read + rows.all * (adapter.k + adapter.v) * read +
+                  rows.read * adapter.o * (adapter.rank + copied * model_.queries()));
+}
+
+int64_t StepWalk::KeptByAdapterOfMlp(Rows rows) const {
+  const AdapterSizes& adapter = model_.adapter;
+  const int64_t copied = compute_.element_bytes < kWide ? 1 : 0;
+  return kWide * rows.read *
+         ((adapter.gate + adapter.up) * (adapter.rank + copied * model_.hidden) +
+          adapter.down * (adapter.rank + copied * model_.feed_forward));
+}
+
 // What a block keeps for backward beside its input: norms keep what they read, products too.
 int64_t StepWalk::Kept(Rows rows) const {
   const int64_t scales = (rows.all + 3 * rows.read) * kWide;
@@ -100,17 +124,18 @@ void StepWalk::BlockWithout(Rows rows) {
   Touch(Hidden(rows.all) + copies * (queries + keys) + keys + queries + NormCopies(rows.all));
   const int64_t attended = queries + 4 * Hidden(rows.read);  // z, projection, sum, norm, result
   const int64_t wide = compute_.own_kernels ? 0 : 3 * rows.read * model_.feed_forward * kWide;
-  Touch(attended + Bytes(rows.read, 3 * model_.feed_forward) + wide);
+  Touch(attended + Bytes(rows.read, 3 * model_.feed_forward) +
+        std::max(wide, AdapterCopies(rows.read, model_.feed_forward)));
 }
 
 void StepWalk::BlockWith(Rows rows) {
   const int64_t projected = Bytes(rows.read, model_.queries()) + Bytes(rows.all, model_.keys());
-  walk_.Take(kActs, Hidden(rows.all) + KeptByAttention(rows));
+  walk_.Take(kActs, Hidden(rows.all) + KeptByAttention(rows) + KeptByAdapterOfAttention(rows));
   Touch(projected + NormCopies(rows.all));
   const int64_t rest = Kept(rows) - Hidden(rows.all) - KeptByAttention(rows);
-  walk_.Take(kActs, rest);
+  walk_.Take(kActs, rest + KeptByAdapterOfMlp(rows));
   const int64_t wide = compute_.own_kernels ? 0 : 3 * rows.read * model_.feed_forward * kWide;
-  Touch(std::max(2 * Hidden(rows.read), wide));
+  Touch(std::max({2 * Hidden(rows.read), wide, AdapterCopies(rows.read, model_.feed_forward)}));
 }
 
 void StepWalk::ForwardBlocks() {
@@ -155,7 +180,8 @@ void StepWalk::FeatureDistances() {
 
 // Gradients of head and hidden states are made while a chunk's logits are in memory.
 void StepWalk::HeadWithLoss() {
-  constexpr int64_t kPiece = int64_t{8} << 20;  // of a product that is added to a gradient
+  constexpr int64_t kPieceMax = int64_t{8} << 20;  // of a product that is added to a gradient
+  const int64_t gradient = model_.adapter.on() ? 0 : model_.EmbeddingParameters() * kWide;
   const int64_t rows = LargestChunk(batch_.unit_rows, ChunkRows(step_));
   const int64_t heads = compute_.reference_head ? 2 : 1;
   const int64_t widened = compute_.element_bytes == kWide || compute_.on_device
@@ -163,8 +189,8 @@ void StepWalk::HeadWithLoss() {
                               : std::min<int64_t>(model_.vocab, 16384) * model_.hidden * kWide;
   walk_.Take(kHead, scored_ * model_.hidden * kWide);
   walk_.Take(kHead, heads * rows * model_.vocab * kWide);
-  walk_.Take(kGrads, model_.EmbeddingParameters() * kWide);
-  Touch(kPiece + 2 * rows * model_.hidden * kWide + widened);
+  walk_.Take(kGrads, gradient);
+  Touch(std::min(kPieceMax, gradient) + 2 * rows * model_.hidden * kWide + widened);
   walk_.Give(kHead, heads * rows * model_.vocab * kWide);
 }
 
@@ -187,7 +213,7 @@ void StepWalk::BackwardMlp(Rows rows) {
   walk_.Give(kActs, hidden + rows.read * kWide);
   walk_.Take(kTemp, wide);  // down
   TakeGradient(product);
-  Touch(widened);
+  Touch(std::max(widened, AdapterCopies(rows.read, model_.feed_forward)));
   walk_.Give(kTemp, hidden);
   walk_.Give(kActs, wide);
   walk_.Take(kTemp, 2 * wide);  // GeGLU
@@ -196,10 +222,11 @@ void StepWalk::BackwardMlp(Rows rows) {
   walk_.Give(kActs, 2 * wide);
   walk_.Take(kTemp, 2 * hidden);  // gate and up
   TakeGradient(2 * product);
+  Touch(AdapterCopies(rows.read, model_.feed_forward));
   walk_.Give(kTemp, 2 * wide);
   walk_.Give(kActs, hidden);
   walk_.Take(kTemp, hidden);  // their sum's norm
-  walk_.Give(kActs, hidden + rows.read * kWide);
+  walk_.Give(kActs, hidden + rows.read * kWide + KeptByAdapterOfMlp(rows));
   walk_.Give(kTemp, 3 * hidden);
 }
 
@@ -222,7 +249,7 @@ void StepWalk::BackwardAttention(Rows rows) {
   TakeGradient((model_.queries() + 2 * model_.keys()) * model_.hidden);
   walk_.Give(kTemp, queries + 2 * keys);
   const int64_t queried = rows.read == rows.all ? 0 : hidden;
-  walk_.Give(kActs, Hidden(rows.all) + queried + rows.all * kWide);
+  walk_.Give(kActs, Hidden(rows.all) + queried + rows.all * kWide + KeptByAdapterOfAttention(rows));
   walk_.Give(kTemp, 3 * Hidden(rows.all));
 }
 
@@ -235,6 +262,7 @@ void StepWalk::BackwardBlock(int64_t layer) {
   BackwardMlp(rows);
   BackwardAttention(rows);
   if (compute_.activation_checkpointing) walk_.Give(kActs, Hidden(rows.read));
+  if (!has_gradients_) walk_.Take(kGrads, model_.AdapterParameters() * kWide);
   TakeGradient(model_.BlockParameters() -
                model_.hidden *
                    (2 * model_.queries() + 2 * model_.keys() + 3 * model_.feed_forward));
@@ -245,7 +273,7 @@ void StepWalk::BackwardBlock(int64_t layer) {
 
 void StepWalk::Train(bool has_gradients) {
   has_gradients_ = has_gradients;
-  if (has_gradients) walk_.Take(kGrads, model_.Parameters() * kWide);
+  if (has_gradients) walk_.Take(kGrads, model_.TrainedParameters() * kWide);
   for (const SaeSizes& sae : step_.saes) {
     walk_.Take(kSae, batch_.sequences * sae.features * kWide);  // the reference's
   }
@@ -254,8 +282,8 @@ void StepWalk::Train(bool has_gradients) {
   if (!step_.saes.empty()) FeatureDistances();
   HeadWithLoss();
   // Backward: of the head what forward has made.
-  if (has_gradients || !model_.tied_head) {
-    if (has_gradients) walk_.Give(kGrads, model_.EmbeddingParameters() * kWide);
+  if (has_gradients && !model_.adapter.on()) {
+    walk_.Give(kGrads, model_.EmbeddingParameters() * kWide);
   }
   walk_.Take(kTemp, Hidden(batch_.kept_rows));
   walk_.Give(kHead, scored_ * model_.hidden * kWide);

@@ -5,6 +5,14 @@
 
 namespace fpo {
 
+// Low-rank matrices beside frozen projections, in float32. Rank 0: the weights are trained.
+struct AdapterSizes {
+  int64_t rank = 0;
+  bool q = false, k = false, v = false, o = false, gate = false, up = false, down = false;
+
+  bool on() const { return rank > 0; }
+};
+
 // What of a model's config.json decides how much memory it takes.
 struct ModelSizes {
   int64_t layers = 0;
@@ -16,6 +24,7 @@ struct ModelSizes {
   int64_t vocab = 0;
   bool tied_head = true;
   bool qk_norm = false;
+  AdapterSizes adapter;
 
   int64_t queries() const { return heads * head_dim; }
   int64_t keys() const { return kv_heads * head_dim; }
@@ -26,6 +35,19 @@ struct ModelSizes {
   }
   int64_t Parameters() const {
     return EmbeddingParameters() * (tied_head ? 1 : 2) + layers * BlockParameters() + hidden;
+  }
+  // Of a block, weights beside which there is an adapter, and that adapter.
+  int64_t AdaptedParameters() const {
+    return hidden * ((adapter.q + adapter.o) * queries() + (adapter.k + adapter.v) * keys() +
+                     (adapter.gate + adapter.up + adapter.down) * feed_forward);
+  }
+  int64_t AdapterParameters() const {
+    return adapter.rank * ((adapter.q + adapter.o) * (hidden + queries()) +
+                           (adapter.k + adapter.v) * (hidden + keys()) +
+                           (adapter.gate + adapter.up + adapter.down) * (hidden + feed_forward));
+  }
+  int64_t TrainedParameters() const {
+    return adapter.on() ? layers * AdapterParameters() : Parameters();
   }
 };
 

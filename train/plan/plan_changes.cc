@@ -72,6 +72,12 @@ Changes ChangesOf(const JobConfig& job) {
                 "another optimiser, which needs a learning rate of its own",
                 [](JobConfig* j) { j->optimizer.name = "rmsprop"; });
   }
+  if (job.kind == "train" && !job.adapter.on()) {
+    changes.Add("adapter.kind=lora",
+                "low-rank matrices are trained, not the weights, with a learning rate ten to a "
+                "hundred times as large",
+                [](JobConfig* j) { j->adapter.kind = "lora"; });
+  }
   return changes;
 }
 

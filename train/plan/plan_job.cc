@@ -28,6 +28,7 @@
 #include "train/formats/safetensors_directory.h"
 #include "train/loop/model_flops.h"
 #include "train/loop/model_loader.h"
+#include "train/model/lora.h"
 #include "train/plan/plan_changes.h"
 #include "train/plan/run_sizes.h"
 #include "train/plan/speed_probe.h"
@@ -74,8 +75,7 @@ struct Rates {
 };
 
 // What a run has beside tensors and libraries: heap of small blocks, kernels that libraries make,
-// threads. Measured as what was left over the parts' sum, 55 to 65 MiB for models of 12 to 38
-// million parameters on two threads (bench/plan_accuracy.py).
+// threads. Measured with bench/plan_accuracy.py, as what was left over the parts' sum.
 constexpr int64_t kHeapBytes = int64_t{56} << 20;
 
 // Since this process began.
@@ -126,7 +126,8 @@ class Planner {
     plan_.times.push_back({phase, seconds, true, how});
   }
   int64_t Evaluations() const;
-  int64_t WeightsOf(int64_t bytes) const { return plan_.parameters * bytes; }
+  // With so many bytes of state for each weight that is trained.
+  int64_t StateOf(int64_t bytes) const;
   std::string OutFolder() const { return options_.out.empty() ? job_.output : options_.out; }
 
   const JobConfig& job_;
@@ -163,10 +164,14 @@ absl::Status Planner::ReadShapes() {
   // A copy of some of the weights: as many bytes a second as the run will read.
   constexpr int64_t kSampled = int64_t{64} << 20;
   int64_t sampled = 0;
+  FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, ParseDtype(job_.model.dtype));
   for (const std::string& name : weights.Names()) {
-    if (sampled >= kSampled) break;
     FPO_ASSIGN_OR_RETURN(const at::Tensor stored, weights.Tensor(name));
-    sampled += static_cast<int64_t>(stored.clone().nbytes());
+    const auto bytes = static_cast<int64_t>(stored.nbytes());
+    if (stored.scalar_type() == dtype) facts_.same_type_bytes += bytes;
+    if (sampled >= kSampled) continue;
+    stored.clone();
+    sampled += bytes;
   }
   rates_.read = static_cast<double>(sampled) / std::max(1e-6, Elapsed(start));
   if (!UsesFeatures(job_)) return absl::OkStatus();
@@ -244,6 +249,10 @@ absl::Status Planner::Measure() {
   return absl::OkStatus();
 }
 
+int64_t Planner::StateOf(int64_t bytes) const {
+  return SizesOfRun(job_, facts_, *work_, false).step.model.TrainedParameters() * bytes;
+}
+
 int64_t Planner::Evaluations() const {
   if (plan_.eval_pairs == 0) return 0;
   if (job_.kind == "evaluate") return 1;
@@ -294,9 +303,11 @@ void Planner::AddTimes() {
   const int64_t every = job_.checkpoint.every_steps;
   const int64_t count = every > 0 ? plan_.steps / every : 0;
   const bool rms = job_.optimizer.name == "rmsprop";
-  const auto whole = static_cast<double>(WeightsOf(rms ? 8 : 12));
+  const auto whole = static_cast<double>(StateOf(rms ? 8 : 12));
   const int64_t waited = job_.checkpoint.background ? std::min<int64_t>(count, 1) : count;
-  const double exported = static_cast<double>(WeightsOf(job_.model.dtype == "float32" ? 4 : 2));
+  const auto exported =
+      static_cast<double>(plan_.parameters * (job_.model.dtype == "float32" ? 4 : 2) +
+                          (job_.adapter.on() ? StateOf(4) : 0));
   Time("checkpoints", (static_cast<double>(waited) * whole + exported) / rates_.write,
        absl::StrCat(count, " checkpoints", job_.checkpoint.background ? " beside training" : "",
                     " and the model, as fast as a file was written here"));
@@ -307,12 +318,11 @@ void Planner::AddMemory() {
   bool overlaps = true;
   if (speed_.has_value() && rates_.write > 0 && plan_.steps > 0) {
     const double step = (speed_->train * work_->training.flops) / static_cast<double>(plan_.steps);
-    overlaps = static_cast<double>(WeightsOf(12)) / rates_.write > step / 3;
+    overlaps = static_cast<double>(StateOf(12)) / rates_.write > step / 3;
   }
   plan_.memory = PlanMemory(SizesOfRun(job_, facts_, *work_, overlaps));
   plan_.changes = ChangesFor(job_, facts_.on_device, [&](const JobConfig& changed) {
-    return PlanMemory(
-        SizesOfRun(changed, facts_, WorkOf(changed, facts_, Tokens()), overlaps));
+    return PlanMemory(SizesOfRun(changed, facts_, WorkOf(changed, facts_, Tokens()), overlaps));
   });
 }
 
@@ -343,9 +353,8 @@ absl::StatusOr<RunPlan> Planner::Plan() {
         "a job of kind ", job_.kind, " has no plan; kinds train, reference and evaluate do"));
   }
   if (job_.adapter.on()) {
-    return absl::UnimplementedError(
-        "a job with an adapter has no plan yet: it takes less than one without, whose gradients "
-        "and states are of all weights");
+    const AdapterSection& adapter = job_.adapter;
+    FPO_RETURN_IF_ERROR(MakeLoraConfig(adapter.rank, adapter.alpha, adapter.targets).status());
   }
   facts_.on_device = !options_.device.is_cpu();
   facts_.threads = at::get_num_threads();

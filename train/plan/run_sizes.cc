@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/job/job_file.h"
+#include "train/model/lora.h"
 #include "train/objective/objective.h"
 #include "train/ops/fast_paths.h"
 #include "train/prepare/reference_keys.h"
@@ -16,7 +17,7 @@ namespace {
 constexpr int64_t kKeyBytes = 64;     // of a record beside its features: key, sum, count, index
 constexpr int64_t kFeatureBytes = 8;  // index and value
 
-ModelSizes SizesOfModel(const GemmaConfig& config) {
+ModelSizes SizesOfModel(const GemmaConfig& config, const AdapterSection& adapter) {
   ModelSizes sizes;
   sizes.layers = config.layers;
   sizes.hidden = config.hidden_size;
@@ -27,6 +28,11 @@ ModelSizes SizesOfModel(const GemmaConfig& config) {
   sizes.vocab = config.vocab_size;
   sizes.tied_head = config.tied_head;
   sizes.qk_norm = config.qk_norm();
+  const auto lora = MakeLoraConfig(adapter.rank, adapter.alpha, adapter.targets);
+  if (!adapter.on() || !lora.ok()) return sizes;
+  using enum LoraTarget;
+  sizes.adapter = {lora->rank,    lora->Has(kQ),    lora->Has(kK),  lora->Has(kV),
+                   lora->Has(kO), lora->Has(kGate), lora->Has(kUp), lora->Has(kDown)};
   return sizes;
 }
 
@@ -47,8 +53,7 @@ ComputeSizes ComputeOf(const JobConfig& job, const PlanFacts& facts) {
 
 std::vector<Sequence> ResponsesToScore(const JobConfig& job, const JobTokens& tokens) {
   std::vector<Sequence> sequences;
-  for (const ReferenceResponse& response :
-       ReferenceResponses(tokens, PairsOfJob(job, tokens))) {
+  for (const ReferenceResponse& response : ReferenceResponses(tokens, PairsOfJob(job, tokens))) {
     sequences.push_back({response.prompt, response.response});
   }
   return sequences;
@@ -118,13 +123,15 @@ PlannedWork WorkOf(const JobConfig& job, const PlanFacts& facts, const JobTokens
 RunSizes SizesOfRun(const JobConfig& job, const PlanFacts& facts, const PlannedWork& work,
                     bool overlaps) {
   RunSizes run;
-  run.step = {SizesOfModel(facts.config), ComputeOf(job, facts), facts.saes, job.method.top_k};
+  run.step = {SizesOfModel(facts.config, job.adapter), ComputeOf(job, facts), facts.saes,
+              job.method.top_k};
   run.optimizer_moments = job.optimizer.name == "rmsprop" ? 1 : 2;
   run.reference = HoldsReference(job)  ? ReferencePlace::kMemory
                   : ScoresRecords(job) ? ReferencePlace::kRecords
                                        : ReferencePlace::kNone;
   run.scores_here = !work.missing.empty();
   run.weight_file_bytes = facts.weight_file_bytes;
+  run.same_type_bytes = facts.same_type_bytes;
   run.sae_file_bytes = facts.sae_file_bytes;
   run.program_bytes = facts.program_bytes;
   int64_t tokens = 0;

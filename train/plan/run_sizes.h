@@ -21,6 +21,7 @@ struct PlanFacts {
   std::vector<SaeSizes> saes;
   std::vector<double> sae_l0;  // expected active features of a token
   int64_t weight_file_bytes = 0;
+  int64_t same_type_bytes = 0;  // of these, in the job's dtype already
   int64_t sae_file_bytes = 0;
   bool on_device = false;
   int64_t threads = 1;

@@ -13,6 +13,7 @@
 #include "train/loop/model_flops.h"
 #include "train/loop/model_loader.h"
 #include "train/loop/part_times.h"
+#include "train/model/lora.h"
 #include "train/model/weights.h"
 #include "train/objective/objective.h"
 #include "train/optim/grad_clip.h"
@@ -201,11 +202,17 @@ absl::Status Bench::Score() {
 absl::StatusOr<Seconds> Bench::Run() {
   FPO_RETURN_IF_ERROR(Prepare());
   if (!samples_.scoring.empty()) FPO_RETURN_IF_ERROR(Score());
+  const AdapterSection& adapter = inputs_.job.adapter;
+  if (adapter.on()) {
+    FPO_ASSIGN_OR_RETURN(const LoraConfig lora,
+                         MakeLoraConfig(adapter.rank, adapter.alpha, adapter.targets));
+    model_.Adapt(lora, NewLora(model_.config(), lora, 1));
+  }
   const Objective objective(model_, objective_, reference_.get());
   if (!samples_.evaluation.empty()) FPO_RETURN_IF_ERROR(Evaluate(objective));
   if (samples_.training.empty()) return seconds_;
-  model_.SetRequiresGrad(true);
-  const NamedTensors& parameters = model_.Parameters();
+  if (!adapter.on()) model_.SetRequiresGrad(true);
+  const NamedTensors& parameters = model_.Trained();
   FPO_ASSIGN_OR_RETURN(optimizer_, MakeOptimizer(inputs_.job.optimizer.name, parameters,
                                                  MakeOptimizerOptions(inputs_.job.optimizer)));
   gradients_ = std::make_unique<GradientBuffer>(parameters);

@@ -84,6 +84,32 @@ TEST(PlanMemory, AllGradientsAreThereAtTheEndOfBackward) {
             run.step.model.Parameters() * 4 - 1000);
 }
 
+// Rank 2 beside gate and up: 2 x 2 x (2 + 4) = 24 values in place of 66.
+TEST(PlanMemory, AnAdapterIsAllThatIsTrained) {
+  RunSizes run = Tiny();
+  run.step.model.adapter = {.rank = 2, .gate = true, .up = true};
+  run.weight_file_bytes = run.same_type_bytes = 66 * 4;
+  const std::vector<PhaseMemory> phases = PlanMemory(run);
+  const PhaseMemory train = PhaseOf(phases, "train");
+  EXPECT_EQ(Bytes(train, "adapter"), 24 * 4);
+  EXPECT_EQ(Bytes(train, "optimiser moments"), 24 * 8);
+  EXPECT_LE(Bytes(train, "gradients"), 24 * 4);
+  EXPECT_EQ(Bytes(train, "weights"), 0) << "not copied";
+  EXPECT_EQ(Bytes(train, "weights, mapped"), 66 * 4);
+  EXPECT_EQ(Bytes(PhaseOf(phases, "export"), "merged weights"), 2 * 2 * 4 * 4);
+}
+
+TEST(PlanMemory, FrozenWeightsOfAnotherTypeAreCopied) {
+  RunSizes run = Tiny();
+  run.step.model.adapter = {.rank = 2, .q = true};
+  run.step.compute.element_bytes = 2;
+  run.weight_file_bytes = 66 * 4;
+  const PhaseMemory train = PhaseOf(PlanMemory(run), "train");
+  EXPECT_EQ(Bytes(train, "weights"), 66 * 2);
+  EXPECT_EQ(Bytes(train, "weights, mapped"), 66 * 4);
+  EXPECT_EQ(Bytes(train, "float32 masters"), 0) << "an adapter is in float32";
+}
+
 TEST(PlanMemory, PhasesThatAJobLacksAreLeftOut) {
   EXPECT_EQ(PlanMemory(Tiny()).size(), 2u) << "load and train";
   RunSizes run = Tiny();

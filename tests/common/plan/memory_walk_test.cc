@@ -76,6 +76,23 @@ TEST(MemoryWalk, EachLayerKeepsTheSame) {
             kept);
 }
 
+// Of rank 5 beside o and down: a row of each; in bfloat16 what these read too, of 2 and 4 values.
+TEST(MemoryWalk, AnAdapterKeepsItsOwnValues) {
+  const auto kept_of_layer = [](bool adapted, int64_t element_bytes) {
+    StepSizes four = TinyStep(), five = TinyStep();
+    for (StepSizes* const step : {&four, &five}) {
+      if (adapted) step->model.adapter = {.rank = 5, .o = true, .down = true};
+      step->compute.element_bytes = element_bytes;
+    }
+    four.model.layers = 4;
+    five.model.layers = 5;
+    return TrainingPeak(five, ThreeRows(), true)[MemoryUse::kActivations] -
+           TrainingPeak(four, ThreeRows(), true)[MemoryUse::kActivations];
+  };
+  EXPECT_EQ(kept_of_layer(true, 4) - kept_of_layer(false, 4), 2 * 3 * 5 * 4);
+  EXPECT_EQ(kept_of_layer(true, 2) - kept_of_layer(false, 2), (2 * 3 * 5 + 3 * (2 + 4)) * 4);
+}
+
 TEST(MemoryWalk, CheckpointingKeepsInputsAlone) {
   StepSizes four = TinyStep(), five = TinyStep();
   for (StepSizes* step : {&four, &five}) step->compute.activation_checkpointing = true;

@@ -39,7 +39,7 @@ TEST_F(PlanJobTest, StatesPhasesOfMemoryAndTime) {
 TEST_F(PlanJobTest, RecordsOfAnEarlierRunAreNotComputedAgain) {
   const JobConfig job = tiny_.Job("dpo");
   const RunPlan before = Plan(job, "run");
-  ASSERT_TRUE(TrainOnce(job, tiny_.Run(tiny_.Path("run"))).ok());
+  ASSERT_TRUE(TrainOnce(job, tiny_.Run("run")).ok());
   const RunPlan after = Plan(job, "run");
   EXPECT_EQ(after.records_present, before.records);
   for (const PhaseTime& time : after.times) {
@@ -62,6 +62,28 @@ TEST_F(PlanJobTest, LeavesNothingBehind) {
   for (const auto& entry : std::filesystem::directory_iterator(tiny_.Path(""))) {
     EXPECT_EQ(entry.path().filename().string().find(".fpo-plan"), std::string::npos) << entry;
   }
+}
+
+TEST_F(PlanJobTest, AnAdapterTakesLessThanTheWeights) {
+  JobConfig job = tiny_.Job("dpo");
+  const RunPlan whole = Plan(job);
+  job.adapter.kind = "lora";
+  job.adapter.rank = 2;
+  const RunPlan adapted = Plan(job);
+  const auto trained = [](const RunPlan& plan) {
+    int64_t bytes = 0;
+    for (const PhaseMemory& phase : plan.memory) {
+      for (const MemoryPart& part : phase.parts) {
+        if (phase.phase == "train" && part.name == "optimiser moments") bytes += part.bytes;
+      }
+    }
+    return bytes;
+  };
+  EXPECT_GT(trained(adapted), 0);
+  EXPECT_LT(trained(adapted), trained(whole));
+  EXPECT_TRUE(adapted.TimeIsKnown());
+  job.adapter.targets = {"lm_head"};
+  EXPECT_FALSE(PlanJob(job, {tiny_.Path("prepared"), "", at::kCPU, 0}).ok());
 }
 
 TEST_F(PlanJobTest, OtherKindsHaveNone) {
