@@ -122,7 +122,7 @@ CommandSpec ValidateCommand() {
                 "error, not a warning"},
                {"plan", "", ValueKind::kFlag, "",
                 "also memory by part, time by phase and what to change where it does not fit; the "
-                "fpo-train in the folder of fpoctl prepares the data and measures for some seconds"}};
+                "fpo-train of that folder prepares the data and measures for some seconds"}};
   c.examples = {
       {"fpoctl validate job.yaml", "exit code 0 when it is valid, 3 when not"},
       {"fpoctl validate job.yaml --json", "the effective job with every default filled in"},
