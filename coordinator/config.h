@@ -10,8 +10,8 @@
 #include "common/postgres/postgres_key_values.h"
 #include "common/rpc/listen_options.h"
 #include "coordinator/core/coordinator_options.h"
-#include "coordinator/rpc/traces/otlp_settings.h"
 #include "coordinator/core/provision/provision_pool.h"
+#include "coordinator/rpc/traces/otlp_settings.h"
 
 namespace fpo::coordinator {
 

@@ -30,10 +30,10 @@ struct Flags {
   std::string reference = "auto";
   bool resume = false;
   std::optional<int64_t> max_steps;
-  bool measure = false;       // run
-  bool parquet = false;       // run, evaluate, inspect-data: pair by pair as Parquet too
-  bool serve = false;         // score: answer the agent's commands
-  std::string path;           // inspect, export
+  bool measure = false;  // run
+  bool parquet = false;  // run, evaluate, inspect-data: pair by pair as Parquet too
+  bool serve = false;    // score: answer the agent's commands
+  std::string path;      // inspect, export
   bool merge = false;
   bool devices = false;       // inspect
   bool json = false;          // inspect, prepare --check, plan

@@ -82,7 +82,8 @@ void LocalService::Start(const std::string& program) {
   if (program == "coordinator") {
     argv.insert(argv.end(), {"--beat", settings_.heartbeat, "--lease", settings_.lease,
                              "--reattach", settings_.reattach});
-    if (grpc_.count("cache")) argv.insert(argv.end(), {"--cache", grpc_["cache"]});
+    const bool is_own = folders_.count(program) == 0;  // an earlier version has no such flag
+    if (is_own && grpc_.count("cache")) argv.insert(argv.end(), {"--cache", grpc_["cache"]});
     argv.insert(argv.end(), settings_.coordinator_flags.begin(), settings_.coordinator_flags.end());
     if (settings_.coordinator_files > 0) {
       const std::string limited =

@@ -177,7 +177,8 @@ TEST(WorkerMetrics, SayWhatTheDriverMeasuresAndWhetherTheTokenCanBeRead) {
   fs::permissions(service.Path("token"), fs::perms::owner_read | fs::perms::owner_write);
   service.SetEnvironment(
       "gpus", {"LD_LIBRARY_PATH=" + service.Path(""), "FPO_FAKE_NVML=" + service.Path("used")});
-  service.StartWorker("gpus", {"--device=cuda", "--token-file", service.Path("token"), "--allow-root"});
+  service.StartWorker("gpus",
+                      {"--device=cuda", "--token-file", service.Path("token"), "--allow-root"});
   const auto await = [&](const std::string& line) {
     const absl::Time deadline = absl::Now() + absl::Seconds(30);
     std::string text;

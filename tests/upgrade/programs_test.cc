@@ -131,7 +131,7 @@ TEST_F(RollingTest, AJobTrainsThroughAnUpgrade) {
   for (const std::string& program : all) {
     service_.Signal(program, SIGTERM);
     EXPECT_EQ(service_.Wait(program), 0) << program;
-    service_.TakeFrom(program, Environment("FPO_BIN_DIR"));
+    service_.TakeFrom(program, "");
     service_.Start(program);
   }
   Ok({"wait", "rolled"});

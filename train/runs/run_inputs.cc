@@ -251,13 +251,8 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
         ReadFeatureWeights(job.method.feature_weights, objective.saes.front().sae.features()));
     objective.constraint.weights = weights.to(options.device);
   }
-  RunInputs inputs{std::move(train),
-                   std::move(eval),
-                    std::move(more_eval), std::move(policy),
-                   std::move(objective),
-                   nullptr,
-                   ReferenceUse{},
-                   ""};
+  RunInputs inputs{std::move(train),     std::move(eval), std::move(more_eval), std::move(policy),
+                   std::move(objective), nullptr,         ReferenceUse{},       ""};
   FPO_RETURN_IF_ERROR((Loader{job, options, events, inputs}.Open()));
   if (TrainsAdapter(job, options)) {
     FPO_RETURN_IF_ERROR(AddAdapter(job.adapter, static_cast<uint64_t>(job.seed), &inputs));
