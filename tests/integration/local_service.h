@@ -53,9 +53,10 @@ class LocalService {
     settings_.environment[program] = std::move(words);
   }
   // From its next start `program` (fpoctl: its next call) is the one of this folder, e.g. of
-  // another version. A worker takes the fpo-train beside it.
+  // another version, or of FPO_BIN_DIR again (""). A worker takes the fpo-train beside it.
   void TakeFrom(const std::string& program, const std::string& folder) {
-    folders_[program] = folder;
+    folders_.erase(program);
+    if (!folder.empty()) folders_[program] = folder;
   }
   // From its next start the worker reaches the coordinator, and the cache, here, e.g. through a
   // proxy.
