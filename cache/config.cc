@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/object_store/object_url.h"
 #include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 #include "common/text/duration_text.h"
@@ -42,6 +43,18 @@ absl::Status CacheConfig::CheckRetention() const {
   return CheckNumber("--scrub-mib-per-second", scrub_mib_per_second, {0, 1 << 20});
 }
 
+absl::Status CacheConfig::CheckBucket() const {
+  FPO_RETURN_IF_ERROR(
+      CheckDurationFlag("--bucket-wait", bucket_wait, {absl::ZeroDuration(), absl::Minutes(4)}));
+  if (bucket.empty()) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(AboutFlag("--bucket", ParseS3Url(bucket).status()));
+  if (replica_of.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "--bucket and --replica-of exclude each other: give the bucket to the cache that this "
+      "replica "
+      "belongs to");
+}
+
 absl::Status CacheConfig::Validate() const {
   FPO_RETURN_IF_ERROR(ValidateListen(listen));
   if (listen.listen.empty()) return absl::InvalidArgumentError("--listen is empty");
@@ -51,6 +64,7 @@ absl::Status CacheConfig::Validate() const {
   if (!replica_of.empty()) {
     FPO_RETURN_IF_ERROR(AboutFlag("--replica-of", CheckPeerAddress(replica_of)));
   }
+  FPO_RETURN_IF_ERROR(CheckBucket());
   FPO_RETURN_IF_ERROR(CheckDurationFlag("--lease", lease, {absl::Milliseconds(100), kDay}));
   FPO_RETURN_IF_ERROR(CheckDurationFlag("--shutdown-grace", grace, {absl::ZeroDuration(), kDay}));
   FPO_RETURN_IF_ERROR(CheckDurationFlag("--idle", idle, {absl::Seconds(1), kDay}));

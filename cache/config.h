@@ -32,14 +32,18 @@ struct CacheConfig {
   absl::Duration scrub_every = absl::Hours(24);
   std::string token_file;  // for the cache that this replica belongs to; empty: none
   std::string replica_of;  // address of the cache whose records this one serves; empty: none
-  std::vector<std::string> failpoints;     // of tests: NAME=ACTION[@N]
-  int64_t keys_in_memory_max = 8'000'000;  // of manifests in use; about 100 bytes each
+  std::string bucket;      // s3://BUCKET[/PREFIX], the second tier; empty: none
+  absl::Duration bucket_wait = absl::Seconds(30);  // of a registration, for records of the bucket
+  std::vector<std::string> environment = {};       // of this process, "NAME=value"
+  std::vector<std::string> failpoints;             // of tests: NAME=ACTION[@N]
+  int64_t keys_in_memory_max = 8'000'000;          // of manifests in use; about 100 bytes each
 
   // InvalidArgument names the flag and what is allowed.
   absl::Status Validate() const;
 
  private:
   absl::Status CheckRetention() const;
+  absl::Status CheckBucket() const;
 };
 
 }  // namespace fpo::cache

@@ -1,5 +1,7 @@
 #include "cache/flags.h"
 
+#include <unistd.h>
+
 #include "common/flags/program_flags.h"
 #include "common/rpc/listen_flags.h"
 #include "common/status_macros.h"
@@ -42,6 +44,11 @@ void AddUpkeep(FlagSet app, CacheConfig* config) {
           "pass all changes on to it");
   app.Add("--token-file", &config->token_file,
           "file with a worker's token, for the cache of --replica-of");
+  app.Add("--bucket", &config->bucket,
+          "s3://BUCKET/PREFIX: complete public manifests are copied there, and what is missing is "
+          "looked for there; credentials: the AWS_ variables");
+  app.AddDuration("--bucket-wait", &config->bucket_wait,
+                  "how long a registration waits for records from the bucket");
   app.Add("--failpoint", &config->failpoints, "NAME=kill|error[@N], for tests").Hidden();
 }
 
@@ -60,6 +67,9 @@ absl::StatusOr<ParsedFlags<CacheConfig>> ParseFlags(int argc, const char* const*
   AddUpkeep(app, &flags.config);
   FPO_ASSIGN_OR_RETURN(flags.text, program.Parse({argc, argv}));
   if (flags.text) return flags;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    flags.config.environment.push_back(*entry);
+  }
   FPO_RETURN_IF_ERROR(program.Locate(flags.config.Validate()));
   return flags;
 }

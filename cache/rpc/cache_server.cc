@@ -11,6 +11,7 @@
 #include "cache/core/collection/upkeep_loop.h"
 #include "cache/core/store/backups.h"
 #include "cache/core/store/rocksdb_store.h"
+#include "cache/rpc/bucket_tier.h"
 #include "cache/rpc/cache_metrics.h"
 #include "cache/rpc/cache_service.h"
 #include "cache/rpc/upstream.h"
@@ -56,7 +57,7 @@ struct CacheServer::State {
   explicit State(const CacheConfig& c) : config(c) {}
 
   absl::Status OpenStore();
-  absl::Status JoinUpstream();
+  absl::Status JoinTiers();
   absl::Status Listen(const std::string& version);
   absl::Status ServeHttp();
   void Turn(absl::Time now);
@@ -74,6 +75,7 @@ struct CacheServer::State {
   std::unique_ptr<AccessControl> access;
   std::unique_ptr<ExposureNotice> exposure;
   std::unique_ptr<Upstream> upstream;
+  std::unique_ptr<BucketTier> bucket;
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<WorkPool> transfers;  // of a replica
   std::unique_ptr<OpenStreams> streams;
@@ -115,7 +117,10 @@ absl::Status CacheServer::State::OpenStore() {
   return absl::OkStatus();
 }
 
-absl::Status CacheServer::State::JoinUpstream() {
+absl::Status CacheServer::State::JoinTiers() {
+  if (!config.bucket.empty()) {
+    FPO_ASSIGN_OR_RETURN(bucket, BucketTier::Open(config, cache.get(), &registry));
+  }
   if (config.replica_of.empty()) return absl::OkStatus();
   FPO_ASSIGN_OR_RETURN(
       upstream,
@@ -138,6 +143,7 @@ absl::Status CacheServer::State::Listen(const std::string& version) {
                     .access = access.get(),
                     .upstream = upstream.get(),
                     .transfers = transfers.get(),
+                    .bucket = bucket.get(),
                     .verify_files = [this] { return store->VerifyFiles(); },
                     .idle_max = config.idle,
                     .freed_bytes = &freed_bytes,
@@ -199,12 +205,13 @@ absl::StatusOr<std::unique_ptr<CacheServer>> CacheServer::Start(const CacheConfi
   FPO_ASSIGN_OR_RETURN(state->access, AccessControl::Open(config.listen.access));
   ShowAccessList(&state->registry, state->access.get());
   FPO_RETURN_IF_ERROR(state->OpenStore());
-  FPO_RETURN_IF_ERROR(state->JoinUpstream());
+  FPO_RETURN_IF_ERROR(state->JoinTiers());
   FPO_RETURN_IF_ERROR(state->Listen(version));
   auto server = std::unique_ptr<CacheServer>(new CacheServer(std::move(state)));
   State& s = *server->state_;
   s.ticker = std::make_unique<Ticker>(kPace, [&s](absl::Time now) { s.Turn(now); });
   s.upkeep->Start();
+  if (s.bucket) s.bucket->Start();
   s.exposure = std::make_unique<ExposureNotice>(config.listen);
   FPO_RETURN_IF_ERROR(s.ServeHttp());
   FPO_RETURN_IF_ERROR(
@@ -230,11 +237,13 @@ std::string CacheServer::http_address() const {
 void CacheServer::Shutdown() {
   State& s = *state_;
   if (s.upstream) s.upstream->Stop();
+  if (s.bucket) s.bucket->RequestStop();
   if (s.server) s.server->Shutdown(s.config.grace);
   s.http.reset();
   if (s.ticker) s.ticker->Stop();
   if (s.upkeep) s.upkeep->Stop();
   if (s.transfers) s.transfers->Stop();
+  if (s.bucket) s.bucket->Stop();
   if (s.pool) s.pool->Stop();
 }
 

@@ -46,7 +46,10 @@ void PutManifestStream::OnReadDone(bool ok) {
     return Finish(ToGrpcStatus(accepted));
   }
   if (call_->IsCancelled()) return Finish(grpc::Status::CANCELLED);
-  context_.pool->Run([this] { Finish(ToGrpcStatus(Store())); });
+  context_.pool->Run([this] {
+    if (context_.bucket) return StoreAndFill();
+    Finish(ToGrpcStatus(Store()));
+  });
 }
 
 absl::Status PutManifestStream::Accept(const pb::PutManifestRequest& request) {
@@ -81,12 +84,15 @@ absl::Status PutManifestStream::Accept(const pb::PutManifestRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status PutManifestStream::Store() {
+absl::Status PutManifestStream::CheckWhole() const {
   if (!has_header_) return BadRequest("header", "missing");
-  if (static_cast<int64_t>(manifest_.keys.size()) != keys_promised_) {
-    return BadRequest("keys", absl::StrCat(manifest_.keys.size(),
-                                           " keys arrived, but the header says ", keys_promised_));
-  }
+  if (static_cast<int64_t>(manifest_.keys.size()) == keys_promised_) return absl::OkStatus();
+  return BadRequest("keys", absl::StrCat(manifest_.keys.size(),
+                                         " keys arrived, but the header says ", keys_promised_));
+}
+
+absl::Status PutManifestStream::Store() {
+  FPO_RETURN_IF_ERROR(CheckWhole());
   // The upstream says what is missing. One that is away matters only when something is.
   absl::StatusOr<ManifestCount> above = absl::UnavailableError("no upstream");
   if (context_.upstream) above = context_.upstream->calls().PutManifest(manifest_);
@@ -95,6 +101,25 @@ absl::Status PutManifestStream::Store() {
   if (context_.upstream && !above.ok() && count.missing > 0) return above.status();
   *response_ = ToProto(above.ok() ? *above : count);
   return absl::OkStatus();
+}
+
+// What the bucket has counts as present. Only who lacks something waits for it, and not on the pool
+// that everybody else needs.
+void PutManifestStream::StoreAndFill() {
+  const auto store = [this]() -> absl::StatusOr<ManifestHeader> {
+    FPO_RETURN_IF_ERROR(CheckWhole());
+    return context_.cache->Register(std::move(manifest_));
+  };
+  const absl::StatusOr<ManifestHeader> header = store();
+  if (!header.ok()) return Finish(ToGrpcStatus(header.status()));
+  const auto answer = [this, header = *header] {
+    const absl::StatusOr<ManifestCount> count = context_.cache->CountPresent(header);
+    if (count.ok()) *response_ = ToProto(*count);
+    Finish(ToGrpcStatus(count.status()));
+  };
+  const absl::StatusOr<std::vector<int64_t>> missing = context_.cache->MissingOrdinals(header->id);
+  if (!missing.ok() || missing->empty()) return answer();
+  context_.bucket->Fill(header->id, answer);
 }
 
 void PutManifestStream::OnDone() {

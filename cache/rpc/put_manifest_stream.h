@@ -21,7 +21,9 @@ class PutManifestStream final : public grpc::ServerReadReactor<fpo::v1::PutManif
 
  private:
   absl::Status Accept(const fpo::v1::PutManifestRequest& request);
+  absl::Status CheckWhole() const;
   absl::Status Store();
+  void StoreAndFill();  // and ends the call, perhaps later
   void ReadNext();
 
   const StreamContext context_;

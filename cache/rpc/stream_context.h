@@ -11,6 +11,7 @@
 #include "cache/core/collection/garbage_collector.h"
 #include "cache/core/records/reference_cache.h"
 #include "cache/core/store/backups.h"
+#include "cache/rpc/bucket_tier.h"
 #include "cache/rpc/upstream.h"
 #include "common/observe/metrics.h"
 #include "common/rpc/security/access_control.h"
@@ -31,6 +32,7 @@ struct StreamContext {
   const AccessControl* access = nullptr;
   Upstream* upstream = nullptr;                     // null: not a replica
   WorkPool* transfers = nullptr;                    // what waits for the upstream; null: no replica
+  BucketTier* bucket = nullptr;                     // null: no --bucket
   std::function<absl::Status()> verify_files = {};  // DataLoss: a table file is damaged
   absl::Duration idle_max = absl::Minutes(2);       // for a peer that neither sends nor reads
   // Counts memory that uploads took and freed, so that it can be returned to the system.

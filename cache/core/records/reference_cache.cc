@@ -138,6 +138,11 @@ absl::Status ReferenceCache::WithUsedManifest(const Digest& id, const Visit& vis
 }
 
 absl::StatusOr<ManifestCount> ReferenceCache::PutManifest(NewManifest manifest) {
+  FPO_ASSIGN_OR_RETURN(const ManifestHeader header, Register(std::move(manifest)));
+  return CountPresent(header);
+}
+
+absl::StatusOr<ManifestHeader> ReferenceCache::Register(NewManifest manifest) {
   FPO_RETURN_IF_ERROR(CheckNewManifest(manifest));
   const absl::StatusOr<Recipe> recipe = ParseRecipe(manifest.recipe);
   if (!recipe.ok()) return BadRequest("recipe", std::string(recipe.status().message()));
@@ -158,6 +163,10 @@ absl::StatusOr<ManifestCount> ReferenceCache::PutManifest(NewManifest manifest) 
     manifests_.AddUnknown(header);
     if (sweeping_) registered_.push_back(header.id);
   }
+  return header;
+}
+
+absl::StatusOr<ManifestCount> ReferenceCache::CountPresent(const ManifestHeader& header) {
   FPO_ASSIGN_OR_RETURN(const ManifestStatus status, StatusOf(header));
   ManifestCount count{.manifest_id = header.id,
                       .recipe_id = header.recipe_id,
@@ -165,16 +174,14 @@ absl::StatusOr<ManifestCount> ReferenceCache::PutManifest(NewManifest manifest) 
                       .missing = header.total - status.present};
   counters_.hits += status.present;
   counters_.misses += count.missing;
-  CountSaved(header.recipe_id, status.present, &count.saved);
+  {
+    absl::MutexLock lock(&mutex_);
+    count.saved = costs_.SavedBy(header.recipe_id, status.present);
+    counters_.saved_seconds += count.saved.seconds;
+    counters_.saved_flops += count.saved.flops;
+  }
   FPO_FAILPOINT("cache.manifest.before_reply");
   return count;
-}
-
-void ReferenceCache::CountSaved(const Digest& recipe_id, int64_t hits, ComputeCost* saved) {
-  absl::MutexLock lock(&mutex_);
-  *saved = costs_.SavedBy(recipe_id, hits);
-  counters_.saved_seconds += saved->seconds;
-  counters_.saved_flops += saved->flops;
 }
 
 absl::StatusOr<ManifestStatus> ReferenceCache::StatusOf(const ManifestHeader& header) {

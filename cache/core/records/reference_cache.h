@@ -27,8 +27,11 @@ class ReferenceCache {
   static absl::StatusOr<std::unique_ptr<ReferenceCache>> Open(Store* store, CacheClocks clocks,
                                                               ReferenceCacheOptions options = {});
 
-  // Idempotent. InvalidArgument: malformed recipe; no, too many, equal keys.
+  // Idempotent. InvalidArgument: malformed recipe; no, too many, equal keys. Also in two steps, for
+  // who stores records from elsewhere before their presence is counted.
   absl::StatusOr<ManifestCount> PutManifest(NewManifest manifest);
+  absl::StatusOr<ManifestHeader> Register(NewManifest manifest);
+  absl::StatusOr<ManifestCount> CountPresent(const ManifestHeader& header);
   absl::StatusOr<ManifestStatus> GetManifest(const Digest& id);
   absl::StatusOr<std::vector<ManifestStatus>> ListManifests();
   // NotFound; PermissionDenied by the rules of manifest_access.h.
@@ -39,7 +42,6 @@ class ReferenceCache {
   // Positions of absent keys.
   absl::StatusOr<std::vector<int32_t>> FindMissing(const Digest& recipe_id,
                                                    absl::Span<const Digest> keys) const;
-
   absl::StatusOr<RecordClaim> Claim(const ClaimRequest& request);
   absl::Status RenewClaim(uint64_t claim_id, int64_t records_done);
   absl::Status ReleaseClaim(uint64_t claim_id);
@@ -54,11 +56,10 @@ class ReferenceCache {
   absl::StatusOr<PutCounts> PutBatches(const Digest& manifest_id,
                                        absl::Span<const PutBatch> batches);
 
-  // For a replica: which records of a manifest it lacks, and storing those that another cache sent,
-  // all or nothing. Needs no claim: the sender has the first value.
+  // Which records of a manifest are missing, and storing those of another cache or the bucket, all
+  // or nothing. Needs no claim: the first value is there.
   absl::StatusOr<std::vector<int64_t>> MissingOrdinals(const Digest& manifest_id);
   absl::Status StoreFetched(const Digest& manifest_id, absl::string_view packed);
-
   absl::StatusOr<ManifestProgress> Progress(const Digest& manifest_id);
   // Grows with every change that a Progress can show.
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -118,7 +119,6 @@ class ReferenceCache {
                                                            Records records, ManifestHeader* header);
   absl::Status CheckIdentical(const Digest& recipe_id, uint64_t claim_id, Records records);
   PutCounts Account(const Digest& recipe_id, Records records, const PutResult& result);
-  void CountSaved(const Digest& recipe_id, int64_t hits, ComputeCost* saved);
   // With every check; what is damaged is absent in all manifests when it returns.
   absl::StatusOr<RecordBatch> ReadChecked(const Digest& recipe_id, absl::Span<const Digest> keys);
   absl::StatusOr<std::vector<PackedRecord>> ReadAll(const ManifestHeader& manifest,
