@@ -50,16 +50,16 @@ def start_server():
 
 
 class Site:
-    """Coordinator, cache and workers, each worker with a folder of its own."""
+    """Coordinator, cache and workers, each worker with a folder of its own; the cache has a bucket or none."""
 
-    def __init__(self, folder, endpoint, key):
+    def __init__(self, folder, endpoint, key, bucket=None):
         self.folder = folder
         self.endpoint, self.key = endpoint, key
         self.running = {}
         self.ports = {}
         for name in ("coordinator", "cache"):
-            more = ["--lease=2s", "--beat=200ms", "--reattach=2s"] if name == "coordinator" else []
-            self.start(name, ["--data", str(folder / name), "--listen=127.0.0.1:0", *more])
+            more = ["--lease=2s", "--beat=200ms", "--reattach=2s"] if name == "coordinator" else [f"--bucket={bucket}"] if bucket else []
+            self.start(name, ["--data", str(folder / name), "--listen=127.0.0.1:0", *more], self.credentials() if bucket else None)
 
     def start(self, name, words, environment=None):
         ports = self.folder / f"{name}.json"
@@ -71,9 +71,11 @@ class Site:
         self.wait(f"{name} listens", lambda: ports.exists() or self.running[name].poll() is not None)
         self.ports[name] = json.loads(ports.read_text())
 
+    def credentials(self, secret=None):
+        return {"AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": self.key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": secret or self.key["SecretAccessKey"]}
+
     def start_worker(self, name, secret=None, more=()):
-        environment = {"AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": self.key["AccessKeyId"],
-                       "AWS_SECRET_ACCESS_KEY": secret or self.key["SecretAccessKey"], "HF_HUB_CACHE": str(self.folder / "hub")}
+        environment = {**self.credentials(secret), "HF_HUB_CACHE": str(self.folder / "hub")}
         self.start(name, ["--coordinator", self.ports["coordinator"]["grpc"], "--cache", self.ports["cache"]["grpc"], "--name", name, "--device=cpu",
                           "--work-dir", str(self.folder / name), "--label", f"at={name}", "--grace=5s", *more], environment)
 
