@@ -79,7 +79,7 @@ absl::StatusOr<ObjectName> ParseS3Url(absl::string_view url) {
   if (!IsBucketName(bucket)) {
     return WrongUrl(
         "names no bucket (3 to 63 of lower-case letters, digits, '-' and '.', and no credentials: "
-        "the worker has its own)",
+        "the program has its own)",
         kS3Form);
   }
   if (IsSigned(key)) {
