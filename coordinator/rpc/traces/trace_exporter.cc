@@ -36,7 +36,7 @@ TraceExporter::TraceExporter(Options options, Send send, JobStore* store, TraceM
     : options_(std::move(options)),
       send_(std::move(send)),
       store_(store),
-      metrics_(std::move(metrics)),
+      metrics_(metrics),
       thread_([this] { Run(); }) {}
 
 TraceExporter::~TraceExporter() { Stop(); }
