@@ -96,6 +96,17 @@ TEST_F(BucketReaderTest, ADamagedSegmentIsRefusedAndCostsNothingElse) {
   EXPECT_TRUE(second_.FolderIsEmpty());
 }
 
+// A whole file of the recipe and the keys, but not the one that was named.
+TEST_F(BucketReaderTest, ASegmentOfAnotherNameIsRefused) {
+  std::vector<PackedRecord> others;
+  for (int i = 0; i < kRecords; ++i) others.push_back(TestRecord(recipe_, i, /*value=*/1));
+  for (const std::string& segment : segments_) objects_.Set(segment, FileOf(recipe_, others));
+  const Digest id = second_.Register(recipe_, TestKeys(kRecords));
+  ASSERT_TRUE(second_.reader_->Fetch(id).ok());
+  EXPECT_EQ(second_.counters_.refused, static_cast<int64_t>(segments_.size()));
+  EXPECT_EQ(second_.Missing(id), kRecords);
+}
+
 TEST_F(BucketReaderTest, ALostSegmentCostsItsRecordsOnly) {
   ASSERT_TRUE(objects_.Delete({"bucket", segments_[0]}).ok());
   const Digest id = second_.Register(recipe_, TestKeys(kRecords));
@@ -107,7 +118,8 @@ TEST_F(BucketReaderTest, ALostSegmentCostsItsRecordsOnly) {
 // Its digest is right, since whoever wrote it computed it over what he wrote.
 TEST_F(BucketReaderTest, ALyingSegmentIsRefused) {
   const Digest id = second_.Register(recipe_, TestKeys(kRecords));
-  const Recipe other = MarginTestRecipe();
+  Recipe other = recipe_;  // records of it look the same
+  other.model_digest = ToHex(Sha256Of("another model"));
   Pretend(FileOf(other, TestRecords(other, kRecords)));
   ASSERT_TRUE(second_.reader_->Fetch(id).ok());
   EXPECT_EQ(second_.counters_.refused, 1) << "another recipe";
