@@ -4,15 +4,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <mutex>
+#include <set>
+#include <utility>
 
 namespace fpo::train {
 
-// Memory of the CPU's tensors. Large blocks are mapped one by one and kept for later when they are
-// freed, so that the next step finds its pages; but used and kept blocks together never take more
-// than the used ones once did. A heap in which blocks of many sizes are freed and cut anew takes up
-// to twice as much, and how much nobody can say before. Small blocks are on the heap.
+// Memory of the CPU's tensors. Large blocks are mapped and kept for later when they are freed, so
+// that the next step, whatever its sizes, finds pages: new blocks are cut from kept ones, or are
+// kept ones that are moved to where there is room for more behind them. Used and kept blocks
+// together never take more than the used ones once did: what fits nowhere is unmapped. A heap
+// takes up to twice as much, and how much nobody can say before. Small blocks are on the heap.
 // Thread-safe; lives as long as the process.
 class TensorMemory : public c10::Allocator {
  public:
@@ -41,13 +43,18 @@ class TensorMemory : public c10::Allocator {
   static void Free(void* data);
   static Block* Small(size_t bytes);
   Block* Large(size_t bytes);
-  Block* TakeKept(size_t bytes);
-  void Unmap(size_t bytes);  // kept blocks, the largest first, until so many bytes are gone
+  Block* Cut(size_t bytes);
+  Block* Grow(size_t bytes);
+  Block* Map(size_t bytes);
+  void Unmap(size_t bytes);  // of kept blocks, the smallest first
+  void Keep(Block* block);
+  void Drop(Block* block);  // from the kept ones
   void Return(Block* block);
 
   c10::Allocator* const libtorch_;
   mutable std::mutex mutex_;
-  std::multimap<size_t, Block*> kept_;  // by size
+  std::set<std::pair<size_t, Block*>> by_size_;  // kept ones
+  std::set<Block*> by_place_;                    // the same
   Use use_;
 };
 
