@@ -17,6 +17,7 @@ import time
 
 import deploy_check as check
 
+STEPS = 240  # so many that a warning on a busy machine still finds the job training
 PATIENCE_S = 90
 
 # As srun does with --ntasks-per-node=1: one task on each node, signals passed on, the highest exit code kept.
@@ -116,7 +117,7 @@ def check_warning(site, script, findings):
     batch = site.sbatch(script)
     workers = ["slurm-77-0", "slurm-77-1"]
     site.wait("both agents are there", lambda: site.fpoctl("workers", "list", "-q").split() == workers)
-    site.fpoctl("submit", str(site.folder / "sft.yaml"), "--set", "resources.slots=2", "--set", "max_steps=60", "--set",
+    site.fpoctl("submit", str(site.folder / "sft.yaml"), "--set", "resources.slots=2", "--set", f"max_steps={STEPS}", "--set", "epochs=50", "--set",
                 "evaluate.every_steps=1000")
     site.wait("the job trains", lambda: int(site.job("tiny-sft").get("progress", {}).get("step", 0)) >= 3)
     batch.send_signal(signal.SIGUSR1)
@@ -134,7 +135,7 @@ def check_warning(site, script, findings):
     findings.expect(ended["state"] == "SUCCEEDED" and int(ended.get("restarts", 0)) == 0, f"then it {ended['state']}: {ended}")
     steps = [json.loads(line).get("step") for line in (site.folder / "runs/sft/metrics.jsonl").read_text().splitlines()]
     steps = [step for step in steps if step]
-    findings.expect(steps[-1] == 60 and sorted(set(steps)) == list(range(1, 61)), f"the steps are {steps}")
+    findings.expect(steps[-1] == STEPS and sorted(set(steps)) == list(range(1, STEPS + 1)), f"the steps are {steps}")
     batch.send_signal(signal.SIGTERM)
     findings.expect(batch.wait(timeout=PATIENCE_S) == 0, f"SIGTERM: {site.log()}")
     findings.expect(not site.calls.exists(), "a job that was cancelled was requeued")
