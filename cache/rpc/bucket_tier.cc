@@ -56,6 +56,8 @@ struct ShownCounter {
   MetricLabels labels = {};
 };
 
+constexpr char kPending[] = "fpo_cache_bucket_pending_manifests";
+constexpr char kPendingHelp[] = "Complete public manifests that are not in the bucket yet.";
 constexpr char kFailures[] = "fpo_cache_bucket_failures_total";
 constexpr char kFailuresHelp[] = "Errors of the bucket; each is tried again, or computed instead.";
 
@@ -141,10 +143,15 @@ void BucketTier::Fill(const Digest& manifest_id, std::function<void()> then) {
   });
 }
 
+void BucketTier::Declare(MetricsRegistry* registry) {
+  registry->DeclareGauge(kPending, kPendingHelp);
+  for (const ShownCounter& each : ShownCounters()) {
+    registry->AddCounter(each.name, each.help, each.labels);
+  }
+}
+
 void BucketTier::Show(MetricsRegistry* registry) {
-  const Gauge pending =
-      registry->AddGauge("fpo_cache_bucket_pending_manifests",
-                         "Complete public manifests that are not in the bucket yet.");
+  const Gauge pending = registry->AddGauge(kPending, kPendingHelp);
   std::vector<std::pair<Counter, std::atomic<int64_t> BucketCounters::*>> shown;
   for (const ShownCounter& each : ShownCounters()) {
     shown.emplace_back(registry->AddCounter(each.name, each.help, each.labels), each.value);

@@ -30,6 +30,8 @@ class BucketTier {
                                                               const CacheConfig& config,
                                                               ReferenceCache* cache);
   ~BucketTier();  // Stop
+  // Names the series of a cache without a bucket: nothing was sent or fetched, nothing is pending.
+  static void Declare(MetricsRegistry* registry);
 
   void Start();
   void RequestStop();

@@ -118,6 +118,7 @@ absl::Status CacheServer::State::OpenStore() {
 }
 
 absl::Status CacheServer::State::JoinTiers() {
+  BucketTier::Declare(&registry);
   if (!config.bucket.empty()) {
     FPO_ASSIGN_OR_RETURN(bucket, BucketTier::Open(config, cache.get(), &registry));
   }
