@@ -57,7 +57,7 @@ BIOME_VERSION=2.3.11
 packages=(
   g++ cmake ninja-build ccache mold pkg-config git python3 python3-pip python3-jinja2
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev
-  librocksdb-dev libxxhash-dev libzstd-dev prometheus-cpp-dev libmicrohttpd-dev libabsl-dev libssl-dev libcurl4-openssl-dev libexpat1-dev zlib1g-dev
+  librocksdb-dev libxxhash-dev libzstd-dev prometheus-cpp-dev libmicrohttpd-dev libabsl-dev libssl-dev libcurl4-openssl-dev libpugixml-dev zlib1g-dev
   libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libutf8proc-dev
   libpq-dev postgresql-15 libjs-dygraphs
   iproute2 sentencepiece libgloo-dev libgtest-dev libgmock-dev libbenchmark-dev

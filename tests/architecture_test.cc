@@ -120,7 +120,7 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
       {"common/rocksdb/",
        {"common/rocksdb/", "coordinator/core/store/rocksdb_", "cache/core/store/rocksdb_"}},
       {"curl/", {"common/http/", "common/object_store/s3_request.cc"}},
-      {"expat.h", {"common/object_store/s3_xml.cc"}},
+      {"pugixml.hpp", {"common/object_store/s3_xml.cc"}},
       {"libpq", {"common/postgres/"}},
       {"prometheus/", {"common/observe/metrics.cc"}},
       {"microhttpd.h", {"common/observe/http_server.cc"}},

@@ -24,7 +24,7 @@ ARG KUBECTL=
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        libabsl20220623 libcurl4 libexpat1 libgrpc++1.51 libgrpc29 libmicrohttpd12 libpq5 libprometheus-cpp-core1.0 libprotobuf32 \
+        libabsl20220623 libcurl4 libgrpc++1.51 libgrpc29 libmicrohttpd12 libpq5 libprometheus-cpp-core1.0 libprotobuf32 libpugixml1v5 \
         librocksdb7.8 libspdlog1.10 libssl3 libutf8proc2 libyaml-cpp0.7 ${KUBECTL} \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-log-init --home-dir /var/lib/fpo --shell /usr/sbin/nologin fpo \

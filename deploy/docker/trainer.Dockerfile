@@ -38,7 +38,7 @@ FROM debian:12-slim AS trainer
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        libabsl20220623 libcurl4 libexpat1 libgrpc++1.51 libgrpc29 libmicrohttpd12 libprometheus-cpp-core1.0 libprotobuf32 \
+        libabsl20220623 libcurl4 libgrpc++1.51 libgrpc29 libmicrohttpd12 libprometheus-cpp-core1.0 libprotobuf32 libpugixml1v5 \
         libspdlog1.10 libssl3 libutf8proc2 libyaml-cpp0.7 zlib1g libzstd1 \
         ca-certificates python3-jinja2 tini \
     && rm -rf /var/lib/apt/lists/* \
