@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/program_run.h"
+#include "common/process/program_run.h"
 #include "coordinator/core/provision/command_engine.h"
 
 namespace fpo::coordinator {

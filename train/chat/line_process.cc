@@ -15,42 +15,11 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/files/posix_status.h"
+#include "common/process/spawn_settings.h"
 #include "common/status_macros.h"
 
 namespace fpo::train {
 namespace {
-
-// posix_spawn's settings, freed together.
-class SpawnSettings {
- public:
-  explicit SpawnSettings(int socket) {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawn_file_actions_adddup2(&actions_, socket, 0);
-    posix_spawn_file_actions_adddup2(&actions_, socket, 1);
-    posix_spawn_file_actions_addopen(&actions_, 2, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
-    posix_spawnattr_init(&attributes_);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    // A group of its own: a terminal's Ctrl-C is for this process, which ends the child.
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
 
 std::vector<char*> Pointers(std::vector<std::string>* words) {
   std::vector<char*> pointers;
@@ -85,7 +54,7 @@ absl::StatusOr<LineProcess> LineProcess::Start(const std::vector<std::string>& a
     return PosixError(errno, "socketpair", argv[0]);
   }
   FileDescriptor ours(ends[0]), theirs(ends[1]);
-  const SpawnSettings settings(theirs.get());
+  const SpawnSettings settings({theirs.get(), theirs.get()});
   std::vector<std::string> words = argv, environment = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"};
   pid_t pid = -1;
   const int failed = posix_spawnp(&pid, argv[0].c_str(), settings.actions(), settings.attributes(),

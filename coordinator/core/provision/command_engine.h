@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "common/program_run.h"
+#include "common/process/program_run.h"
 #include "coordinator/core/provision/provision_engine.h"
 #include "coordinator/core/provision/provision_pool.h"
 

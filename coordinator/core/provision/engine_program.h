@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/program_run.h"
+#include "common/process/program_run.h"
 #include "coordinator/core/provision/provision_pool.h"
 
 namespace fpo::coordinator {

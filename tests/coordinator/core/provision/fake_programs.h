@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
-#include "common/program_run.h"
+#include "common/process/program_run.h"
 
 namespace fpo::coordinator {
 

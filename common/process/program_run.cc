@@ -1,4 +1,4 @@
-#include "common/program_run.h"
+#include "common/process/program_run.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/files/file_descriptor.h"
 #include "common/files/posix_status.h"
+#include "common/process/spawn_settings.h"
 #include "common/status_macros.h"
 
 extern char** environ;
@@ -27,37 +28,6 @@ namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(200);  // at a request to stop
 constexpr size_t kPiece = size_t{64} << 10;
-
-// posix_spawn's settings, freed together.
-class Settings {
- public:
-  explicit Settings(const std::array<int, 3>& ends) {
-    posix_spawn_file_actions_init(&actions_);
-    for (const int i : {0, 1, 2}) {
-      posix_spawn_file_actions_adddup2(&actions_, ends[static_cast<size_t>(i)], i);
-    }
-    posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
-    posix_spawnattr_init(&attributes_);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  }
-  ~Settings() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
 
 // A program that runs, with our ends of its streams. Killed and reaped at the latest with this.
 class Child {
@@ -103,7 +73,7 @@ absl::Status Child::Start(const ProgramRun& run) {
     theirs[i] = FileDescriptor(ends[1]);
     if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return PosixError(errno, "fcntl", run.argv[0]);
   }
-  const Settings settings({theirs[0].get(), theirs[1].get(), theirs[2].get()});
+  const SpawnSettings settings({theirs[0].get(), theirs[1].get(), theirs[2].get()});
   std::vector<std::string> words = run.argv;
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

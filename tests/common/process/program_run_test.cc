@@ -1,4 +1,4 @@
-#include "common/program_run.h"
+#include "common/process/program_run.h"
 
 #include <signal.h>
 
