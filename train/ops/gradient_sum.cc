@@ -36,8 +36,9 @@ bool HasSums(const at::Tensor& parameter) {
 template <typename Fn>
 void ForEachWideRows(const at::Tensor& a, const at::Tensor& b, const Fn& fn) {
   if (a.scalar_type() == b.scalar_type()) return fn(0, a);
-  constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 1024;
-  const int64_t rows = a.size(0), block = std::max(kLeastRows, kElements / b.size(1));
+  constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 256;
+  const int64_t rows = a.size(0), width = std::max<int64_t>({1, a.size(1), b.size(1)});
+  const int64_t block = std::max(kLeastRows, kElements / width);
   for (int64_t row = 0; row < rows; row += block)
     fn(row, a.narrow(0, row, std::min(block, rows - row)).to(b.scalar_type()));
 }

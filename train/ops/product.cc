@@ -56,12 +56,13 @@ at::Tensor OneDnnProduct(const at::Tensor& a, const at::Tensor& b) {
   return OneDnn()->call(a, b.t(), std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
-// fn(rows of `into`, rows of a), each a product of at most 8 MiB: oneDNN's call has no way to write
-// into a given matrix.
+// fn(rows of `into`, rows of a), each of about 8 MiB at most: oneDNN's call has no way to write
+// into a given matrix, and copies an `a` that is transposed.
 template <typename Fn>
 void ForEachPiece(const at::Tensor& into, const at::Tensor& a, const Fn& fn) {
-  constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 1024;
-  const int64_t block = std::max(kLeastRows, kElements / std::max<int64_t>(1, into.size(1)));
+  constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 256;
+  const int64_t width = std::max<int64_t>({1, into.size(1), a.size(1)});
+  const int64_t block = std::max(kLeastRows, kElements / width);
   for (int64_t row = 0; row < into.size(0); row += block) {
     const int64_t count = std::min(block, into.size(0) - row);
     fn(into.narrow(0, row, count), a.narrow(0, row, count));

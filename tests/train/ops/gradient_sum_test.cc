@@ -132,5 +132,18 @@ TEST(GradientSum, NeedsNoCopyOfTheWeight) {
   EXPECT_LT(watch.peak_bytes(), weight.numel() * 4 / 2);
 }
 
+// Nor one of the rows' gradient, which is widened and turned.
+TEST(GradientSum, NeedsNoCopyOfManyRows) {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor gradient = at::ones({4000, 2048}, type), x = at::ones({4000, 16}, type);
+    GradientSum sum(at::zeros({2048, 16}, type));
+    sum.AddProduct(gradient.t(), x);
+    const MemoryWatch watch;
+    sum.AddProduct(gradient.t(), x);
+    EXPECT_LT(watch.peak_bytes(), int64_t{20} << 20) << type;
+    EXPECT_TRUE(sum.Value().eq(8000).all().item<bool>()) << type;
+  }
+}
+
 }  // namespace
 }  // namespace fpo::train

@@ -5,6 +5,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
+#include "tests/train/ops/memory_watch.h"
 #include "train/ops/fast_paths.h"
 
 namespace fpo::train {
@@ -71,6 +72,17 @@ TEST_P(MatrixProducts, IsStoredAndAddedInPlace) {
     ExpectProduct(into / 2, a, b);
     EXPECT_TRUE(all[0].eq(7).all().item<bool>() && all[m + 1].eq(7).all().item<bool>());
   }
+}
+
+// As the gradient of a head: the logits of a chunk are larger than all else.
+TEST_P(MatrixProducts, IsStoredAndAddedWithoutACopyOfATransposedOperand) {
+  const at::Tensor logits = at::ones({1000, 8192}), hidden = at::ones({1000, 32});
+  const at::Tensor into = at::zeros({8192, 32});
+  const MemoryWatch watch;
+  StoreMatrixProduct(into, logits.t(), hidden);
+  AddMatrixProduct(into, logits.t(), hidden);
+  EXPECT_LT(watch.peak_bytes(), int64_t{12} << 20);
+  EXPECT_TRUE(into.eq(2000).all().item<bool>());
 }
 
 TEST(MatrixProduct, RefusesWhatDoesNotFit) {
