@@ -2,6 +2,8 @@
 // dashboards against series that exist. tests/deploy/prometheus_rules.py tests what the rules say,
 // grafana_boards.py beside it the rest of the dashboards.
 
+#include <unistd.h>
+
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -95,6 +97,22 @@ TEST(Queries, AreReadAsPrometheusReadsThem) {
             std::vector<std::string>{R"(fpo_jobs{state="WAITING"})"});
 }
 
+// With a webhook and a pool, whose series exist only where there are some.
+std::vector<std::string> CoordinatorFlags() {
+  const auto file = [](const std::string& name, const std::string& text) {
+    const std::string path = ::testing::TempDir() + "/metrics-" + std::to_string(getpid()) + name;
+    std::ofstream(path) << text;
+    return path;
+  };
+  return {
+      "--webhooks",
+      file(".hooks.yaml", "hooks:\n- {name: ops, url: 'http://127.0.0.1:9/', events: [failed]}\n"),
+      "--provision",
+      file(".pools.yaml",
+           "pools:\n- {name: b, engine: command, max_workers: 1, ask_after: 1h, "
+           "command: {argv: [/bin/false]}}\n")};
+}
+
 class MetricsTest : public ::testing::Test {
  protected:
   MetricsTest() {
@@ -123,7 +141,8 @@ class MetricsTest : public ::testing::Test {
     }
     return queried.size();
   }
-  LocalService service_{LocalService::Settings{.trainer = "fake"}};
+  LocalService service_{
+      LocalService::Settings{.trainer = "fake", .coordinator_flags = CoordinatorFlags()}};
 };
 
 TEST_F(MetricsTest, ExpositionPassesPromtool) {
