@@ -177,7 +177,7 @@ void AddExport(FlagSet app, Flags* flags) {
 
 void AddInitModel(FlagSet app, Flags* flags) {
   InitModelOptions& init = flags->init;
-  app.Add("--config", &init.config, "Hugging Face config.json of a Gemma-2 or Gemma-3")
+  app.Add("--config", &init.config, "Hugging Face config.json of a Gemma, Llama 3 or Qwen 3")
       .Type("FILE")
       .Required();
   app.Add("--tokenizer", &init.tokenizer,

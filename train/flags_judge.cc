@@ -98,7 +98,7 @@ void AddJudge(FlagSet app, Flags* flags) {
   app.Add("--baseline", &judge.baseline, "Answers of what it is compared with, the same forms")
       .Type("FILE");
   app.Add("--judge", &judge.judge,
-          "Who judges: a Hugging Face folder of a Gemma, or the URL of a server with "
+          "Who judges: a Hugging Face folder of a model, or the URL of a server with "
           "OpenAI's chat completions, up to /v1")
       .Type("DIR|URL");
   app.Add("--pairs", &judge.pairs,

@@ -12,7 +12,7 @@
 #include "train/cuda/cuda_check.h"
 #include "train/cuda/fused_attention.h"
 #include "train/ops/fast_paths.h"
-#include "train/ops/geglu.h"
+#include "train/ops/gated_product.h"
 #include "train/ops/packed_attention.h"
 #include "train/ops/rms_norm.h"
 #include "train/ops/rope.h"

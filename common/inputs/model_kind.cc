@@ -1,5 +1,6 @@
 #include "common/inputs/model_kind.h"
 
+#include <algorithm>
 #include <array>
 
 #include <nlohmann/json.hpp>
@@ -12,7 +13,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr char kSupported[] = "supported are gemma2, gemma3_text, and gemma3 with a text_config";
+constexpr char kSupported[] =
+    "supported are gemma2, gemma3_text, gemma3 with a text_config, llama and qwen3";
+constexpr std::array<const char*, 5> kSupportedTypes = {"gemma2", "gemma3", "gemma3_text", "llama",
+                                                        "qwen3"};
 
 struct ForeignType {
   const char* prefix;  // of model_type
@@ -20,7 +24,7 @@ struct ForeignType {
   const char* why;
 };
 // The first prefix that fits counts.
-constexpr std::array<ForeignType, 14> kForeign = {{
+constexpr std::array<ForeignType, 30> kForeign = {{
     {"gemma3n", "Gemma 3n", "its layers have per-layer inputs and AltUp"},
     {"gemma4", "Gemma 4", "its layers differ"},
     {"gemma", "Gemma 1", "its layers have two norms and other activations"},
@@ -35,12 +39,30 @@ constexpr std::array<ForeignType, 14> kForeign = {{
     {"vaultgemma", "VaultGemma", "its layers lack the norms behind attention and MLP"},
     {"codegemma", "CodeGemma", "it is a Gemma 1"},
     {"siglip", "a vision tower", "it reads images"},
+    {"llama4", "Llama 4", "its layers are mixtures of experts, and some have no rotation"},
+    {"mllama", "a Llama 3.2 with images", "some of its layers read images"},
+    {"llava", "a LLaVA", "it reads an image before the text"},
+    {"qwen2_moe", "a Qwen 2 of experts", "its layers are mixtures of experts"},
+    {"qwen2_vl", "a Qwen 2 with images", "its rotation has three axes"},
+    {"qwen2_5_vl", "a Qwen 2.5 with images", "its rotation has three axes"},
+    {"qwen2", "Qwen 2 or 2.5", "its projections of queries, keys and values have biases"},
+    {"qwen3_moe", "a Qwen 3 of experts", "its layers are mixtures of experts"},
+    {"qwen3_vl", "a Qwen 3 with images", "it reads images"},
+    {"qwen3_omni", "a Qwen 3 Omni", "it reads sounds and images"},
+    {"qwen3_next", "Qwen 3 Next", "most of its layers are recurrent"},
+    {"qwen3_5", "Qwen 3.5", "most of its layers are recurrent"},
+    {"qwen", "Qwen 1", "its weights have other names and biases"},
+    {"mistral", "Mistral", "only the families below are compared with transformers"},
+    {"mixtral", "Mixtral", "its layers are mixtures of experts"},
+    {"phi", "a Phi", "only the families below are compared with transformers"},
 }};
 
 }  // namespace
 
 std::string ForeignModelType(absl::string_view model_type) {
-  if (model_type == "gemma2" || model_type == "gemma3" || model_type == "gemma3_text") return "";
+  if (std::find(kSupportedTypes.begin(), kSupportedTypes.end(), model_type) !=
+      kSupportedTypes.end())
+    return "";
   for (const ForeignType& row : kForeign) {
     const bool fits = absl::string_view(row.prefix) == "gemma"
                           ? model_type == row.prefix

@@ -6,7 +6,7 @@
 
 namespace fpo {
 
-// "" when model_type of a config.json is gemma2, gemma3 or gemma3_text. Otherwise what the model
+// "" when model_type of a config.json is of a family that can be trained. Otherwise what the model
 // is, and which can be used: "is Gemma 3n, whose layers differ from ...".
 std::string ForeignModelType(absl::string_view model_type);
 

@@ -54,7 +54,7 @@ absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
     return absl::InvalidArgumentError(
         absl::StrCat("folder ", folder, " holds a model of type \"", type, "\", which ", foreign));
   }
-  shape.family = type == "gemma2" ? "gemma2" : "gemma3";
+  shape.family = type == "gemma3_text" ? "gemma3" : type;
   const auto quantised = config.find("quantization_config");
   if (quantised != config.end()) {
     if (const std::string name = QuantisationName(quantised->dump()); !name.empty()) {
@@ -69,6 +69,8 @@ absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
   shape.layers = SizeIn(text, "num_hidden_layers");
   shape.width = SizeIn(text, "hidden_size");
   shape.head_width = SizeIn(text, "num_attention_heads") * SizeIn(text, "head_dim");
+  // Older files of Llama do not say it: all heads together are as wide as the model.
+  if (type == "llama" && SizeIn(text, "head_dim") == 0) shape.head_width = shape.width;
   shape.context = SizeIn(text, "max_position_embeddings");
   return shape;
 }

@@ -9,7 +9,7 @@ namespace fpo {
 
 // What config.json of a Hugging Face folder says about its model, without the weights.
 struct ModelShape {
-  std::string family;  // gemma2 | gemma3
+  std::string family;  // gemma2 | gemma3 | llama | qwen3
   // 0: not stated
   int64_t layers = 0;
   int64_t width = 0;       // of the residual stream

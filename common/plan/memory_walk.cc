@@ -58,6 +58,7 @@ class StepWalk {
   void HeadWithLoss();
   void HeadWithout();
   void BackwardBlock(int64_t layer);
+  int64_t BackwardOutputNorm(Rows rows, int64_t copies);
   void BackwardMlp(Rows rows);
   void BackwardAttention(Rows rows);
   int64_t KeptByAdapterOfAttention(Rows rows) const;
@@ -110,11 +111,14 @@ int64_t StepWalk::KeptByAdapterOfMlp(Rows rows) const {
 
 // What a block keeps for backward beside its input: norms keep what they read, products too.
 int64_t StepWalk::Kept(Rows rows) const {
-  const int64_t scales = (rows.all + 3 * rows.read) * kWide;
+  // Norms of outputs keep those and a scale each.
+  const int64_t outputs = model_.norms_outputs ? 2 : 0;
+  const int64_t scales = (rows.all + (1 + outputs) * rows.read) * kWide;
   const int64_t queried = rows.read == rows.all ? 0 : Hidden(rows.read);
   const int64_t mlp = Bytes(rows.read, 3 * model_.feed_forward);
   // The normed input; attention's and the MLP's projection, the sum between them and its norm.
-  return Hidden(rows.all) + queried + 4 * Hidden(rows.read) + KeptByAttention(rows) + mlp + scales;
+  return Hidden(rows.all) + queried + (2 + outputs) * Hidden(rows.read) + KeptByAttention(rows) +
+         mlp + scales;
 }
 
 // Nothing of it is kept; `x` and the result are counted by the caller.
@@ -201,6 +205,16 @@ void StepWalk::HeadWithout() {
   walk_.Give(kHead, heads * rows * model_.vocab * kWide);
 }
 
+// What the norm behind attention or MLP, if there is one, makes and leaves: its input's gradient.
+int64_t StepWalk::BackwardOutputNorm(Rows rows, int64_t copies) {
+  if (!model_.norms_outputs) return 0;
+  const int64_t hidden = Hidden(rows.read);
+  walk_.Take(kTemp, hidden + copies);
+  walk_.Give(kTemp, copies);
+  walk_.Give(kActs, hidden + rows.read * kWide);
+  return hidden;
+}
+
 // `grad` [read, hidden] is there, and stays.
 void StepWalk::BackwardMlp(Rows rows) {
   const int64_t hidden = Hidden(rows.read), wide = Bytes(rows.read, model_.feed_forward);
@@ -208,13 +222,11 @@ void StepWalk::BackwardMlp(Rows rows) {
   const bool narrow = compute_.element_bytes < kWide;
   const int64_t widened =
       narrow && !compute_.on_device ? rows.read * model_.feed_forward * kWide : 0;
-  walk_.Take(kTemp, hidden + NormCopies(rows.read));  // norm
-  walk_.Give(kTemp, NormCopies(rows.read));
-  walk_.Give(kActs, hidden + rows.read * kWide);
+  const int64_t normed = BackwardOutputNorm(rows, NormCopies(rows.read));
   walk_.Take(kTemp, wide);  // down
   TakeGradient(product);
   Touch(std::max(widened, AdapterCopies(rows.read, model_.feed_forward)));
-  walk_.Give(kTemp, hidden);
+  walk_.Give(kTemp, normed);
   walk_.Give(kActs, wide);
   walk_.Take(kTemp, 2 * wide);  // GeGLU
   if (!compute_.own_kernels) Touch(6 * rows.read * model_.feed_forward * kWide);
@@ -235,11 +247,10 @@ void StepWalk::BackwardAttention(Rows rows) {
   const int64_t keys = Bytes(rows.all, model_.keys());
   const int64_t scratch =
       compute_.on_device ? 0 : compute_.threads * 6 * batch_.longest * model_.head_dim * kWide;
-  walk_.Take(kTemp, hidden);  // norm
-  walk_.Give(kActs, hidden + rows.read * kWide);
+  const int64_t normed = BackwardOutputNorm(rows, 0);
   walk_.Take(kTemp, queries);  // output projection
   TakeGradient(model_.queries() * model_.hidden);
-  walk_.Give(kTemp, hidden);
+  walk_.Give(kTemp, normed);
   walk_.Take(kTemp, queries + 2 * keys);
   Touch(scratch);
   walk_.Give(kTemp, queries);

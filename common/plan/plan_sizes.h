@@ -24,13 +24,14 @@ struct ModelSizes {
   int64_t vocab = 0;
   bool tied_head = true;
   bool qk_norm = false;
+  bool norms_outputs = true;  // of attention and MLP, as Gemma: four norms a block, else two
   AdapterSizes adapter;
 
   int64_t queries() const { return heads * head_dim; }
   int64_t keys() const { return kv_heads * head_dim; }
   int64_t EmbeddingParameters() const { return vocab * hidden; }
   int64_t BlockParameters() const {
-    return hidden * (2 * queries() + 2 * keys() + 3 * feed_forward + 4) +
+    return hidden * (2 * queries() + 2 * keys() + 3 * feed_forward + (norms_outputs ? 4 : 2)) +
            (qk_norm ? 2 * head_dim : 0);
   }
   int64_t Parameters() const {
@@ -79,7 +80,7 @@ struct ComputeSizes {
   int64_t element_bytes = 4;  // of weights and activations
   int64_t threads = 1;
   bool on_device = false;       // CUDA
-  bool own_kernels = true;      // float32 on the CPU, and CUDA: norms and GeGLU make no copies
+  bool own_kernels = true;      // float32 on the CPU, and CUDA: norms and gates make no copies
   bool whole_attention = true;  // one function for a batch, not one for each sequence
   bool activation_checkpointing = false;
   bool reference_head = false;  // the KL of a reference in memory: two heads

@@ -1,4 +1,4 @@
-"""Gemma-2 and Gemma-3 forward and the training objectives in float64, as plain functions of tensors.
+"""The forward of Gemma, Llama and Qwen 3 and the training objectives in float64, as plain functions of tensors.
 
 Written from the formulas, without code of this project or of transformers: an oracle that make_goldens.py first compares with
 transformers in float32.
@@ -9,14 +9,30 @@ import torch
 import torch.nn.functional as F
 
 
-def norm(x, weight, eps):
-    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * (1 + weight)
+def norm(x, weight, c):
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + c["rms_norm_eps"]) * (c["norm_offset"] + weight)
 
 
-def rope(x, base, scaling):
+def stretched(frequency, llama3):
+    """Llama 3.1's frequencies: by how often each turns in the original context."""
+    low, high = llama3["low_freq_factor"], llama3["high_freq_factor"]
+    result = frequency.clone()
+    for i, f in enumerate(frequency.tolist()):
+        turns = f * llama3["original_max_position_embeddings"] / (2 * math.pi)
+        if turns < low:
+            result[i] = f / llama3["factor"]
+        elif turns < high:
+            keep = (turns - low) / (high - low)
+            result[i] = keep * f + (1 - keep) * f / llama3["factor"]
+    return result
+
+
+def rope(x, base, scaling, llama3):
     """x: [batch, heads, seq, head_dim]; pairs (i, i + head_dim/2)."""
     half = x.shape[-1] // 2
     frequency = base ** (-torch.arange(half, dtype=x.dtype) / half) / scaling
+    if llama3:
+        frequency = stretched(frequency, llama3)
     angle = torch.arange(x.shape[-2], dtype=x.dtype)[:, None] * frequency
     low, high = x[..., :half], x[..., half:]
     return torch.cat([low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()], -1)
@@ -30,38 +46,43 @@ def block(x, w, layer, c):
     """Returns the block's output and its inner sites. w(name): the block's weight."""
     batch, seq, _ = x.shape
     heads, kv, dim = c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"]
-    eps, sliding = c["rms_norm_eps"], c["sliding"][layer]
-    h = norm(x, w("input_layernorm"), eps)
+    sliding = c["sliding"][layer]
+    h = norm(x, w("input_layernorm"), c)
     q = (h @ w("self_attn.q_proj").T).view(batch, seq, heads, dim).transpose(1, 2)
     k = (h @ w("self_attn.k_proj").T).view(batch, seq, kv, dim).transpose(1, 2)
     v = (h @ w("self_attn.v_proj").T).view(batch, seq, kv, dim).transpose(1, 2)
     if c["qk_norm"]:
-        q, k = norm(q, w("self_attn.q_norm"), eps), norm(k, w("self_attn.k_norm"), eps)
+        q, k = norm(q, w("self_attn.q_norm"), c), norm(k, w("self_attn.k_norm"), c)
     base, scaling = (c["theta_local"], 1.0) if sliding else (c["theta_global"], c["scaling_global"])
-    q, k = rope(q, base, scaling), rope(k, base, scaling)
+    q, k = rope(q, base, scaling, c.get("llama3")), rope(k, base, scaling, c.get("llama3"))
     k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
     scores = softcap(q @ k.transpose(2, 3) * c["query_pre_attn_scalar"] ** -0.5, c["attn_cap"])
     distance = torch.arange(seq)[:, None] - torch.arange(seq)[None, :]
     seen = (distance >= 0) & ((distance < c["sliding_window"]) if sliding else True)
     z = (scores.masked_fill(~seen, -math.inf).softmax(-1) @ v).transpose(1, 2).reshape(batch, seq, heads * dim)
-    middle = x + norm(z @ w("self_attn.o_proj").T, w("post_attention_layernorm"), eps)
-    h = norm(middle, w("pre_feedforward_layernorm"), eps)
-    h = F.gelu(h @ w("mlp.gate_proj").T, approximate="tanh") * (h @ w("mlp.up_proj").T)
-    mlp = norm(h @ w("mlp.down_proj").T, w("post_feedforward_layernorm"), eps)
+    attended, before_mlp = z @ w("self_attn.o_proj").T, "post_attention_layernorm"
+    if c["gemma"]:  # a norm behind each branch too
+        attended, before_mlp = norm(attended, w("post_attention_layernorm"), c), "pre_feedforward_layernorm"
+    middle = x + attended
+    h = norm(middle, w(before_mlp), c)
+    gate, up = h @ w("mlp.gate_proj").T, h @ w("mlp.up_proj").T
+    mlp = (F.gelu(gate, approximate="tanh") if c["gemma"] else gate * torch.sigmoid(gate)) * up @ w("mlp.down_proj").T
+    if c["gemma"]:
+        mlp = norm(mlp, w("post_feedforward_layernorm"), c)
     return middle + mlp, {"attn_z": z, "mlp_out": mlp, "resid_post": middle + mlp}
 
 
 def forward(weights, c, ids):
     """Capped logits [batch, seq, vocab] and the raw sites of every layer."""
     embedding = weights["model.embed_tokens.weight"]
-    # The scale is rounded to the dtype of the model, float32 here.
-    x = embedding[ids] * torch.tensor(c["hidden_size"] ** 0.5, dtype=torch.float32).item()
+    # Gemma's scale is rounded to the dtype of the model, float32 here.
+    x = embedding[ids] * (torch.tensor(c["hidden_size"] ** 0.5, dtype=torch.float32).item() if c["gemma"] else 1)
     sites = []
     for layer in range(c["num_hidden_layers"]):
         x, inner = block(x, lambda name: weights[f"model.layers.{layer}.{name}.weight"], layer, c)
         sites.append(inner)
-    hidden = norm(x, weights["model.norm.weight"], c["rms_norm_eps"])
-    return softcap(hidden @ embedding.T, c["final_cap"]), sites
+    hidden = norm(x, weights["model.norm.weight"], c)
+    return softcap(hidden @ weights.get("lm_head.weight", embedding).T, c["final_cap"]), sites
 
 
 def response_logps(logits, batch):

@@ -206,7 +206,7 @@ TEST_P(GoldenTest, BFloat16StaysNear) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, GoldenTest,
-                         ::testing::Combine(::testing::Values("gemma2", "gemma3"),
+                         ::testing::Combine(::testing::Values("gemma2", "gemma3", "llama", "qwen3"),
                                             ::testing::Values("cpu", "cuda")),
                          [](const auto& cell) {
                            return std::string(std::get<0>(cell.param)) + "_" +

@@ -1,10 +1,12 @@
-"""Writes gemma2.safetensors and gemma3.safetensors: tiny models with every feature on and what the trainer must compute for them.
+"""Writes gemma2, gemma3, llama and qwen3.safetensors: tiny models with every feature on and what the trainer must compute for them.
 
-Needs torch, transformers, trl and safetensors (made with torch 2.11, transformers 5.23, trl 1.16). Run it in this folder: python make_goldens.py.
+Needs torch, transformers, trl and safetensors (made with torch 2.11, transformers 5.23, trl 1.16). Run it in this folder: python make_goldens.py [NAME...].
 The numbers are float64, from gemma_float64.py, whose forward pass is first compared with transformers in float32 (eager), and whose losses with TRL's
 own code (trl_oracle.py).
 """
+import copy
 import json
+import sys
 
 import torch
 import transformers
@@ -60,6 +62,16 @@ def hf_config(architecture):
     common = dict(num_hidden_layers=3, hidden_size=24, num_attention_heads=4, num_key_value_heads=2, head_dim=10,
                   intermediate_size=40, vocab_size=61, query_pre_attn_scalar=7, sliding_window=4,
                   rms_norm_eps=1e-6, attn_implementation="eager")
+    if architecture in ("llama", "qwen3"):
+        del common["query_pre_attn_scalar"], common["sliding_window"]
+    if architecture == "llama":  # a head of its own
+        rope = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+        return transformers.LlamaConfig(rope_parameters=rope, **common)
+    if architecture == "qwen3":  # tied, and the upper layers slide
+        return transformers.Qwen3Config(tie_word_embeddings=True, use_sliding_window=True, sliding_window=4,
+                                        max_window_layers=1, rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+                                        **common)
     if architecture == "gemma2":
         return transformers.Gemma2Config(attn_logit_softcapping=6.0, final_logit_softcapping=9.0, **common)
     types = ["sliding_attention", "sliding_attention", "full_attention"]
@@ -70,8 +82,18 @@ def hf_config(architecture):
 
 def plain_config(config):
     c = config.to_dict()
-    gemma3 = c["model_type"] == "gemma3_text"
     rope = c["rope_parameters"]
+    c["gemma"] = c["model_type"].startswith("gemma")
+    c["norm_offset"] = 1 if c["gemma"] else 0
+    if not c["gemma"]:
+        c["qk_norm"] = c["model_type"] == "qwen3"
+        c["sliding"] = [t == "sliding_attention" for t in c.get("layer_types", ["full_attention"] * 3)]
+        c["theta_local"] = c["theta_global"] = rope["rope_theta"]
+        c["scaling_global"], c["llama3"] = 1.0, rope if rope["rope_type"] == "llama3" else None
+        c["attn_cap"] = c["final_cap"] = None
+        c["query_pre_attn_scalar"] = c["head_dim"]
+        return c
+    gemma3 = c["model_type"] == "gemma3_text"
     c["qk_norm"] = gemma3
     c["sliding"] = [t == "sliding_attention" for t in c["layer_types"]]
     c["theta_local"] = rope["sliding_attention"]["rope_theta"] if gemma3 else rope["rope_theta"]
@@ -83,12 +105,19 @@ def plain_config(config):
 
 
 def random_model(config):
-    kind = transformers.Gemma2ForCausalLM if config.model_type == "gemma2" else transformers.Gemma3ForCausalLM
-    model = kind(config).float().eval()
+    kinds = {"gemma2": transformers.Gemma2ForCausalLM, "gemma3_text": transformers.Gemma3ForCausalLM,
+             "llama": transformers.LlamaForCausalLM, "qwen3": transformers.Qwen3ForCausalLM}
+    model = kinds[config.model_type](config).float().eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             # Large enough that softcaps, windows and norms all change the result.
             parameter.normal_(0, 0.3 if parameter.dim() == 1 else 0.45)
+            if config.model_type.startswith("gemma"):
+                continue
+            if parameter.dim() == 1:
+                parameter.add_(1)  # a factor, with Gemma a difference from 1
+            elif "o_proj" in name or "down_proj" in name:
+                parameter.mul_(0.15)  # no norm behind it keeps the residual stream small
     return model
 
 
@@ -184,11 +213,26 @@ def compare_with_transformers(model, weights, c, batch):
     assert error < 1e-4, f"logits differ from transformers by {error}"
     for mine, other in zip(sites, captured):
         error = (mine["resid_post"] - other.double()).abs().max().item()
-        assert error < 1e-4, f"block outputs differ from transformers by {error}"
+        assert error < max(1e-4, 3e-6 * other.abs().max().item()), f"block outputs differ from transformers by {error}"
     sums = [oracle.response_logps(x, batch) for x in (theirs, ours)]
     relative = ((sums[0] - sums[1]) / sums[1]).abs().max().item()
     assert relative < 2e-5, f"response log-probs differ from transformers by {relative}"
     print(f"  transformers agrees: response log-probs within {relative:.1e} relative")
+    compare_in_float64(model, weights, c, batch)
+
+
+def compare_in_float64(model, weights, c, batch):
+    """Log-probs and the gradients of their sum. transformers' angles, in float32 also then, are what remains."""
+    model = copy.deepcopy(model).double()
+    parameters = {k: v.clone().requires_grad_() for k, v in weights.items()}
+    theirs = oracle.response_logps(model(batch["ids"]).logits, batch)
+    ours = oracle.response_logps(oracle.forward(parameters, c, batch["ids"])[0], batch)
+    grads = [torch.autograd.grad(theirs.sum(), [p for _, p in model.named_parameters()]),
+             torch.autograd.grad(ours.sum(), [parameters[k] for k, _ in model.named_parameters()])]
+    errors = [((theirs - ours) / ours).abs().max().item(),
+              max(((a - b).norm() / b.norm()).item() for a, b in zip(*grads))]
+    assert errors[0] < 1e-6 and errors[1] < 1e-5, f"differs from transformers in float64 by {errors}"
+    print(f"  in float64: log-probs within {errors[0]:.1e}, gradients within {errors[1]:.1e} relative")
 
 
 def compare_with_trl(weights, c, batch, sae, reference):
@@ -209,7 +253,7 @@ def compare_with_trl(weights, c, batch, sae, reference):
 
 
 def make(architecture):
-    torch.manual_seed(7 if architecture == "gemma2" else 8)
+    torch.manual_seed({"gemma2": 7, "gemma3": 8, "llama": 9, "qwen3": 10}[architecture])
     generator = torch.Generator().manual_seed(11)
     config = hf_config(architecture)
     c = plain_config(config)
@@ -258,5 +302,5 @@ def make(architecture):
 
 
 if __name__ == "__main__":
-    for architecture in ("gemma2", "gemma3"):
+    for architecture in sys.argv[1:] or ("gemma2", "gemma3", "llama", "qwen3"):
         make(architecture)

@@ -61,7 +61,7 @@ MUTATIONS = {
                            "if (!weights.q_norm.defined()) return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);\n"
                            "  return CausalAttention(RmsNorm(ApplyRope(project(x, weights.q, config.heads), rope), weights.q_norm, config.rms_norm_eps),\n"
                            "      RmsNorm(ApplyRope(project(x, weights.k, config.kv_heads), rope), weights.k_norm, config.rms_norm_eps), v, options);"),
-    "gelu without the tanh form": (T + "ops/geglu.cc", 'at::gelu(Widen(gate), "tanh")', 'at::gelu(Widen(gate), "none")'),
+    "gelu without the tanh form": (T + "ops/gated_product.cc", 'at::gelu(gate, "tanh")', 'at::gelu(gate, "none")'),
     "residual before the post-attention norm": (T + "model/block.cc", "AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);",
                                                 "norm(before + attended, kNormPostAttn);"),
     "mlp_out before its norm": (T + "model/block.cc", "result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);",

@@ -26,20 +26,31 @@ class KernelChecks {
     const at::Tensor normed = Double(x) * rstd, g = Double(grad) * (1 + Double(w));
     const NormedOnCuda made = NormByCuda(table_, {x, w, 1e-6, {}});
     Add("norm", type, made.y, normed * (1 + Double(w)));
+    const NormedOnCuda factors = NormByCuda(table_, {x, w, 1e-6, {}, 0});
+    Add("norm", type, factors.y, normed * Double(w));
     const auto back = NormGradientsByCuda(table_, {x, w, 1e-6, {}}, made.rstd, grad);
     Add("norm_gradient", type, back.x, rstd * (g - normed * (g * normed).mean(-1, true)));
     Add("norm_gradient", at::kFloat, back.weight, (Double(grad) * normed).sum(0));
+    const auto of_factors = NormGradientsByCuda(table_, {x, w, 1e-6, {}, 0}, made.rstd, grad);
+    const at::Tensor h = Double(grad) * Double(w);
+    Add("norm_gradient", type, of_factors.x, rstd * (h - normed * (h * normed).mean(-1, true)));
   }
 
-  void Geglu(at::ScalarType type) {
+  void Gated(at::ScalarType type) {
     const at::Tensor gate = Random({5, 1234}, type), up = Random({5, 1234}, type);
     const at::Tensor grad = Random({5, 1234}, type);
     const at::Tensor gelu = at::gelu(Double(gate), "tanh");
-    Add("geglu", type, GegluByCuda(table_, gate, up), gelu * Double(up));
-    const auto back = GegluGradientsByCuda(table_, gate, up, grad);
+    Add("geglu", type, GatedByCuda(table_, {Gating::kGeluTanh, gate, up}), gelu * Double(up));
+    const auto back = GatedGradientsByCuda(table_, {Gating::kGeluTanh, gate, up}, grad);
     Add("geglu_gradient", type, back.first,
         at::gelu_backward(Double(grad) * Double(up), Double(gate), "tanh"));
     Add("geglu_gradient", type, back.second, gelu * Double(grad));
+    const at::Tensor silu = at::silu(Double(gate));
+    Add("swiglu", type, GatedByCuda(table_, {Gating::kSilu, gate, up}), silu * Double(up));
+    const auto of_silu = GatedGradientsByCuda(table_, {Gating::kSilu, gate, up}, grad);
+    Add("swiglu_gradient", type, of_silu.first,
+        at::silu_backward(Double(grad) * Double(up), Double(gate)));
+    Add("swiglu_gradient", type, of_silu.second, silu * Double(grad));
   }
 
   void Rope(at::ScalarType type) {
@@ -150,7 +161,7 @@ std::vector<KernelCheck> CheckCudaKernels(const CudaTable& table, c10::Device de
   KernelChecks checks(table, device);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     checks.Norm(type);
-    checks.Geglu(type);
+    checks.Gated(type);
     checks.Rope(type);
     checks.Logits(/*narrow=*/type == at::kBFloat16);
   }

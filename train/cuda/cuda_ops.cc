@@ -61,6 +61,7 @@ NormedOnCuda NormByCuda(const CudaTable& table, const NormOnCuda& in) {
   call.width = x.size(-1);
   call.rows = x.numel() / std::max<int64_t>(1, call.width);
   call.eps = static_cast<float>(in.eps);
+  call.offset = static_cast<float>(in.offset);
   const NormedOnCuda made = {at::empty_like(x), at::empty({call.rows}, FloatOn(x))};
   call.x = x.const_data_ptr();
   call.weight = weight.const_data_ptr();
@@ -82,6 +83,7 @@ NormGradientsOnCuda NormGradientsByCuda(const CudaTable& table, const NormOnCuda
   call.type = TypeOf(x);
   call.width = x.size(-1);
   call.rows = x.numel() / std::max<int64_t>(1, call.width);
+  call.offset = static_cast<float>(in.offset);
   const at::Tensor parts = at::empty({CudaNormParts(call.rows), call.width}, FloatOn(x));
   const NormGradientsOnCuda made = {at::empty_like(x), at::empty({call.width}, FloatOn(x))};
   call.x = x.const_data_ptr();
@@ -95,14 +97,14 @@ NormGradientsOnCuda NormGradientsByCuda(const CudaTable& table, const NormOnCuda
   return made;
 }
 
-at::Tensor GegluByCuda(const CudaTable& table, const at::Tensor& gate_rows,
-                       const at::Tensor& up_rows) {
-  const at::Tensor gate = InRows(gate_rows), up = InRows(up_rows);
+at::Tensor GatedByCuda(const CudaTable& table, const GatedOnCuda& in) {
+  const at::Tensor gate = InRows(in.gate), up = InRows(in.up);
   TORCH_CHECK(gate.sizes() == up.sizes() && gate.scalar_type() == up.scalar_type(),
-              "GegluByCuda: gate ", gate.sizes(), ", up ", up.sizes());
+              "GatedByCuda: gate ", gate.sizes(), ", up ", up.sizes());
   const at::Tensor out = at::empty(gate.sizes(), gate.options());
-  CudaGeglu call = {};
+  CudaGated call = {};
   call.type = TypeOf(gate);
+  call.gating = in.gating;
   call.gate = gate.const_data_ptr();
   call.up = up.const_data_ptr();
   call.out = out.mutable_data_ptr();
@@ -110,21 +112,21 @@ at::Tensor GegluByCuda(const CudaTable& table, const at::Tensor& gate_rows,
   call.rows = gate.numel() / std::max<int64_t>(1, call.width);
   call.gate_stride = RowStride(gate);
   call.up_stride = RowStride(up);
-  if (call.rows > 0) CallCuda(gate, "geglu", table.geglu, call);
+  if (call.rows > 0) CallCuda(gate, "gated", table.gated, call);
   return out;
 }
 
-std::pair<at::Tensor, at::Tensor> GegluGradientsByCuda(const CudaTable& table,
-                                                       const at::Tensor& gate_rows,
-                                                       const at::Tensor& up_rows,
+std::pair<at::Tensor, at::Tensor> GatedGradientsByCuda(const CudaTable& table,
+                                                       const GatedOnCuda& in,
                                                        const at::Tensor& grad_rows) {
-  const at::Tensor gate = InRows(gate_rows), up = InRows(up_rows), grad = InRows(grad_rows);
+  const at::Tensor gate = InRows(in.gate), up = InRows(in.up), grad = InRows(grad_rows);
   TORCH_CHECK(gate.sizes() == grad.sizes() && gate.scalar_type() == grad.scalar_type(),
-              "GegluGradientsByCuda: gate ", gate.sizes(), ", gradient ", grad.sizes());
+              "GatedGradientsByCuda: gate ", gate.sizes(), ", gradient ", grad.sizes());
   const at::Tensor of_gate = at::empty(gate.sizes(), gate.options());
   const at::Tensor of_up = at::empty(gate.sizes(), gate.options());
-  CudaGegluGradient call = {};
+  CudaGatedGradient call = {};
   call.type = TypeOf(gate);
+  call.gating = in.gating;
   call.gate = gate.const_data_ptr();
   call.up = up.const_data_ptr();
   call.grad = grad.const_data_ptr();
@@ -135,7 +137,7 @@ std::pair<at::Tensor, at::Tensor> GegluGradientsByCuda(const CudaTable& table,
   call.gate_stride = RowStride(gate);
   call.up_stride = RowStride(up);
   call.grad_stride = RowStride(grad);
-  if (call.rows > 0) CallCuda(gate, "geglu_gradient", table.geglu_gradient, call);
+  if (call.rows > 0) CallCuda(gate, "gated_gradient", table.gated_gradient, call);
   return {of_gate, of_up};
 }
 

@@ -17,6 +17,7 @@ struct NormOnCuda {
   at::Tensor x, weight;  // [..., width] and [width], of one type
   double eps;
   at::Tensor residual;  // as x, added to the norm; undefined: none
+  double offset = 1;    // of the weight
 };
 struct NormedOnCuda {
   at::Tensor y, rstd;  // rstd: [rows] float32
@@ -29,9 +30,14 @@ struct NormGradientsOnCuda {
 NormGradientsOnCuda NormGradientsByCuda(const CudaTable& table, const NormOnCuda& in,
                                         const at::Tensor& rstd, const at::Tensor& grad);
 
-at::Tensor GegluByCuda(const CudaTable& table, const at::Tensor& gate, const at::Tensor& up);
-std::pair<at::Tensor, at::Tensor> GegluGradientsByCuda(const CudaTable& table,
-                                                       const at::Tensor& gate, const at::Tensor& up,
+struct GatedOnCuda {
+  Gating gating;
+  at::Tensor gate, up;
+};
+at::Tensor GatedByCuda(const CudaTable& table, const GatedOnCuda& in);
+// Of gate and up.
+std::pair<at::Tensor, at::Tensor> GatedGradientsByCuda(const CudaTable& table,
+                                                       const GatedOnCuda& in,
                                                        const at::Tensor& grad);
 
 // x: [batch, seq, heads, head_dim]; cos, sin: [seq, head_dim / 2] float32.

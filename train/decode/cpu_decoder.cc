@@ -55,11 +55,17 @@ void NormRows(NormRow row, float* y, int64_t rows) {
   for (; rows > 0; --rows, row.x += row.width, y += row.width) Kernels().norm(row, y);
 }
 
-void Normalise(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& y) {
+NormRow NormOf(const float* x, const at::Tensor& weight, const NormOptions& options) {
+  return {x, ConstFloats(weight), weight.size(0), static_cast<float>(options.eps),
+          static_cast<float>(options.offset)};
+}
+
+void Normalise(const at::Tensor& x, const at::Tensor& weight, const NormOptions& options,
+               const at::Tensor& y) {
   const int64_t width = weight.size(0);
   ForRows(x.size(0), width, [&](int64_t begin, int64_t end) {
-    NormRows({ConstFloats(x) + begin * width, ConstFloats(weight), width, static_cast<float>(eps)},
-             Floats(y) + begin * width, end - begin);
+    NormRows(NormOf(ConstFloats(x) + begin * width, weight, options), Floats(y) + begin * width,
+             end - begin);
   });
 }
 
@@ -106,9 +112,13 @@ CpuDecoder::CpuDecoder(const Gemma& model, const Options& options)
     };
     Layer layer;
     layer.norm_in = Widened(weight("input_layernorm"));
-    layer.norm_post_attention = Widened(weight("post_attention_layernorm"));
-    layer.norm_pre_mlp = Widened(weight("pre_feedforward_layernorm"));
-    layer.norm_post_mlp = Widened(weight("post_feedforward_layernorm"));
+    if (config().family().norms_outputs) {
+      layer.norm_post_attention = Widened(weight("post_attention_layernorm"));
+      layer.norm_pre_mlp = Widened(weight("pre_feedforward_layernorm"));
+      layer.norm_post_mlp = Widened(weight("post_feedforward_layernorm"));
+    } else {
+      layer.norm_pre_mlp = Widened(weight("post_attention_layernorm"));
+    }
     layer.q = weight("self_attn.q_proj");
     layer.k = weight("self_attn.k_proj");
     layer.v = weight("self_attn.v_proj");
@@ -130,9 +140,8 @@ void CpuDecoder::PrepareAngles(int64_t positions) {
   if (global_.cos.defined() && global_.cos.size(0) >= positions) return;
   const int64_t count = (positions / kPositionsAtOnce + 1) * kPositionsAtOnce;
   const at::Tensor like = at::empty({0}, at::kFloat);
-  const GemmaConfig& c = config();
-  global_ = MakeRopeTable(count, c.head_dim, {c.rope_theta_global, c.rope_scaling_global}, like);
-  local_ = MakeRopeTable(count, c.head_dim, {c.rope_theta_local, 1}, like);
+  global_ = MakeRopeTable(count, config().head_dim, config().rope(false), like);
+  local_ = MakeRopeTable(count, config().head_dim, config().rope(true), like);
 }
 
 void CpuDecoder::Embed(const std::vector<Token>& tokens, at::Tensor* x) const {
@@ -140,7 +149,7 @@ void CpuDecoder::Embed(const std::vector<Token>& tokens, at::Tensor* x) const {
   for (size_t i = 0; i < tokens.size(); ++i) {
     x->select(0, static_cast<int64_t>(i)).copy_(embedding.select(0, tokens[i].id));
   }
-  x->mul_(scale_);
+  if (config().family().scales_embedding) x->mul_(scale_);
 }
 
 void CpuDecoder::StoreKeys(int64_t index, const Token& token, const float* k,
@@ -159,13 +168,12 @@ void CpuDecoder::Project(int64_t index, const std::vector<Token>& tokens, Rows* 
   const Layer& layer = layers_[static_cast<size_t>(index)];
   const GemmaConfig& c = config();
   const int64_t count = static_cast<int64_t>(tokens.size()), dim = c.head_dim;
-  const auto eps = static_cast<float>(c.rms_norm_eps);
   Multiply(rows->normed, layer.q, rows->q);
   Multiply(rows->normed, layer.k, rows->k);
   Multiply(rows->normed, layer.v, rows->v);
   const RopeTable& angles = AnglesOf(layer);
   const auto place = [&](float* x, int64_t heads, const at::Tensor& norm, int64_t position) {
-    if (norm.defined()) NormRows({x, ConstFloats(norm), dim, eps}, x, heads);
+    if (norm.defined()) NormRows(NormOf(x, norm, c.norm()), x, heads);
     const int64_t at = position * dim / 2;
     Kernels().rope(
         {x, ConstFloats(angles.cos) + at, ConstFloats(angles.sin) + at, heads, dim / 2, 1}, x);
@@ -218,10 +226,12 @@ void CpuDecoder::Mlp(const Layer& layer, Rows* rows) const {
   Multiply(rows->normed, layer.gate, rows->gate);
   Multiply(rows->normed, layer.up, rows->up);
   const int64_t width = rows->gate.size(1);
+  const auto activate =
+      config().family().activation == Activation::kSilu ? Kernels().swiglu : Kernels().geglu;
   ForRows(rows->gate.size(0), width * 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       float* const gate = Floats(rows->gate) + i * width;
-      Kernels().geglu({gate, ConstFloats(rows->up) + i * width, width}, gate);
+      activate({gate, ConstFloats(rows->up) + i * width, width}, gate);
     }
   });
   Multiply(rows->gate, layer.down, rows->normed);
@@ -236,18 +246,19 @@ at::Tensor CpuDecoder::Run(absl::Span<const StepInput> inputs) {
     if (input.wants_logits) wanted.push_back(static_cast<int64_t>(tokens.size()) - 1);
     PrepareAngles(position);
   }
-  const double eps = config().rms_norm_eps;
+  const NormOptions norm = config().norm();
+  const bool norms_outputs = config().family().norms_outputs;
   Rows rows(config(), static_cast<int64_t>(tokens.size()));
   Embed(tokens, &rows.x);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
-    Normalise(rows.x, layer.norm_in, eps, rows.normed);
+    Normalise(rows.x, layer.norm_in, norm, rows.normed);
     Attention(static_cast<int64_t>(i), tokens, &rows);
-    Normalise(rows.normed, layer.norm_post_attention, eps, rows.normed);
+    if (norms_outputs) Normalise(rows.normed, layer.norm_post_attention, norm, rows.normed);
     AddTo(rows.x, rows.normed);
-    Normalise(rows.x, layer.norm_pre_mlp, eps, rows.normed);
+    Normalise(rows.x, layer.norm_pre_mlp, norm, rows.normed);
     Mlp(layer, &rows);
-    Normalise(rows.normed, layer.norm_post_mlp, eps, rows.normed);
+    if (norms_outputs) Normalise(rows.normed, layer.norm_post_mlp, norm, rows.normed);
     AddTo(rows.x, rows.normed);
   }
   return Logits(rows.x, wanted);
@@ -259,7 +270,7 @@ at::Tensor CpuDecoder::Logits(const at::Tensor& x, const std::vector<int64_t>& w
   for (size_t i = 0; i < wanted.size(); ++i) {
     last.select(0, static_cast<int64_t>(i)).copy_(x.select(0, wanted[i]));
   }
-  Normalise(last, final_norm_, config().rms_norm_eps, last);
+  Normalise(last, final_norm_, config().norm(), last);
   const at::Tensor logits = NewRows(last.size(0), config().vocab_size);
   Multiply(last, model_.head(), logits);
   if (config().final_softcap.has_value()) {

@@ -18,9 +18,10 @@ class CpuDecoder final : public Decoder {
 
  private:
   struct Layer {
-    at::Tensor norm_in, norm_post_attention, norm_pre_mlp, norm_post_mlp;  // float32
-    at::Tensor q, k, v, o, gate, up, down;                                 // as stored
-    at::Tensor q_norm, k_norm;  // float32; undefined without QK-norm
+    // float32; those behind attention and MLP are undefined without norms_outputs
+    at::Tensor norm_in, norm_post_attention, norm_pre_mlp, norm_post_mlp;
+    at::Tensor q, k, v, o, gate, up, down;  // as stored
+    at::Tensor q_norm, k_norm;              // float32; undefined without QK-norm
     bool sliding = false;
   };
   // One token of a step.

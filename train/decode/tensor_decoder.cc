@@ -36,18 +36,18 @@ const at::Tensor& TensorDecoder::Weight(int64_t index, const std::string& name) 
 }
 
 at::Tensor TensorDecoder::Norm(const at::Tensor& x, const std::string& name) const {
-  return RmsNorm(x, weights_.at(name), config().rms_norm_eps);
+  return RmsNorm(x, weights_.at(name), config().norm());
 }
 
 void TensorDecoder::PrepareAngles(const at::Tensor& positions) {
   const at::Tensor& like = model_.head();
   const int64_t count = positions.max().item<int64_t>() + 1;
-  const auto table = [&](double base, double scaling) {
-    const RopeTable all = MakeRopeTable(count, config().head_dim, {base, scaling}, like);
+  const auto table = [&](bool slides) {
+    const RopeTable all = MakeRopeTable(count, config().head_dim, config().rope(slides), like);
     return RopeTable{all.cos.index_select(0, positions), all.sin.index_select(0, positions)};
   };
-  global_ = table(config().rope_theta_global, config().rope_scaling_global);
-  local_ = table(config().rope_theta_local, 1);
+  global_ = table(false);
+  local_ = table(true);
 }
 
 // q: [1, tokens, heads, head_dim], of all inputs. Returns [count, heads * head_dim].
@@ -97,8 +97,8 @@ at::Tensor TensorDecoder::Attention(int64_t index, const at::Tensor& x,
   at::Tensor k = project("self_attn.k_proj", c.kv_heads);
   const at::Tensor v = project("self_attn.v_proj", c.kv_heads);
   if (c.qk_norm()) {
-    q = RmsNorm(q, Weight(index, "self_attn.q_norm"), c.rms_norm_eps);
-    k = RmsNorm(k, Weight(index, "self_attn.k_norm"), c.rms_norm_eps);
+    q = RmsNorm(q, Weight(index, "self_attn.q_norm"), c.norm());
+    k = RmsNorm(k, Weight(index, "self_attn.k_norm"), c.norm());
   }
   const RopeTable& angles = c.sliding[static_cast<size_t>(index)] ? local_ : global_;
   q = ApplyRope(q, angles);
@@ -135,15 +135,25 @@ at::Tensor TensorDecoder::Run(absl::Span<const StepInput> inputs) {
     return at::tensor(values, at::kLong).to(model_.device());
   };
   PrepareAngles(on_device(positions));
-  at::Tensor x = ScaledEmbedding(model_.Parameters().front().second, on_device(ids));
+  const ModelFamily& family = config().family();
+  const at::Tensor& embedding = model_.Parameters().front().second;
+  at::Tensor x = family.scales_embedding ? ScaledEmbedding(embedding, on_device(ids))
+                                         : PlainEmbedding(embedding, on_device(ids));
   for (int64_t i = 0; i < config().layers; ++i) {
     const std::string layer = absl::StrCat("model.layers.", i, ".");
-    const at::Tensor attended = Attention(i, Norm(x, layer + "input_layernorm.weight"), places);
-    x = x + Norm(attended, layer + "post_attention_layernorm.weight");
+    const auto normed = [&](const at::Tensor& value, const char* name) {
+      return Norm(value, absl::StrCat(layer, name, "_layernorm.weight"));
+    };
     const MlpWeights mlp = {Weight(i, "mlp.gate_proj"), Weight(i, "mlp.up_proj"),
                             Weight(i, "mlp.down_proj")};
-    x = x + Norm(Mlp(Norm(x, layer + "pre_feedforward_layernorm.weight"), mlp),
-                 layer + "post_feedforward_layernorm.weight");
+    const at::Tensor attended = Attention(i, normed(x, "input"), places);
+    if (family.norms_outputs) {
+      x = x + normed(attended, "post_attention");
+      x = x + normed(Mlp(normed(x, "pre_feedforward"), mlp, family.activation), "post_feedforward");
+    } else {
+      x = x + attended;
+      x = x + Mlp(normed(x, "post_attention"), mlp, family.activation);
+    }
   }
   const at::Tensor last = Norm(x.index_select(0, on_device(wanted)), "model.norm.weight");
   at::Tensor logits = at::linear(last, model_.head()).to(at::kFloat);

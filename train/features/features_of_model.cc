@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<RecordReference>> OpenRecords(const JobConfig& jo
   FPO_ASSIGN_OR_RETURN(const std::vector<LoadedSae> saes, LoadSaes(job.sae, config, at::kCPU));
   RecordReference::Options records;
   records.path = options.reference;
-  records.recipe = MakeRecipe(RecipeInputsOf(job, reference.digest, options.device), saes);
+  records.recipe = MakeRecipe(RecipeInputsOf(job, reference, options.device), saes);
   for (const LoadedSae& sae : saes) records.features.push_back(sae.sae.features());
   records.device = options.device;
   return RecordReference::Open(std::move(records));

@@ -113,7 +113,7 @@ class Inspector {
       FPO_ASSIGN_OR_RETURN(saes, LoadFeatureMaps(job_, model.model.config(), options_.device));
       WarnOfSaes(saes, WarnOn(events_));
     }
-    const Recipe recipe = MakeRecipe(RecipeInputsOf(job_, model.digest, options_.device), saes);
+    const Recipe recipe = MakeRecipe(RecipeInputsOf(job_, model.identity(), options_.device), saes);
     PairSelection all;
     for (int64_t i = 0; i < train.size(); ++i) all.train.push_back(i);
     const std::vector<ReferenceResponse> responses = ReferenceResponses({train, eval, {}}, all);

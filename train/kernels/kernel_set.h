@@ -42,11 +42,12 @@ struct LogitPair {
   float reference_log_normalizer;
 };
 
-// A row of Gemma's norm: x * rsqrt(mean(x^2) + eps) * (1 + weight).
+// A row of a norm: x * rsqrt(mean(x^2) + eps) * (offset + weight).
 struct NormRow {
   const float *x, *weight;
   int64_t width;
   float eps;
+  float offset = 1;  // Gemma's
 };
 struct NormGradient {
   const float* grad;  // of the norm's output
@@ -55,7 +56,7 @@ struct NormGradient {
   float* grad_weight;  // added to
 };
 
-// gelu_tanh(gate) * up, element by element.
+// gelu_tanh(gate) * up or silu(gate) * up, element by element.
 struct GluSpan {
   const float *gate, *up;
   int64_t count;
@@ -108,6 +109,8 @@ struct KernelSet {
   void (*norm_gradient)(const NormRow& row, const NormGradient& gradient);
   void (*geglu)(const GluSpan& span, float* out);
   void (*geglu_gradient)(const GluSpan& span, const GluGradient& gradient);
+  void (*swiglu)(const GluSpan& span, float* out);
+  void (*swiglu_gradient)(const GluSpan& span, const GluGradient& gradient);
   void (*rope)(const RopeRow& row, float* out);
   void (*add_codes)(const CodeSpan& span, float* sums);
 

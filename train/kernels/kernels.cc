@@ -19,13 +19,10 @@ extern const KernelSet kKernels;
 #define FPO_CAPABILITY "DEFAULT"
 #endif
 const KernelSet kKernels = {
-    FPO_CAPABILITY,   MeasureLogits,
-    KlOfLogits,       LogitsToGradient,
-    NormForward,      NormBackward,
-    GegluForward,     GegluBackward,
-    RotateRow,        AddCodes,
-    SumOfSquares,     AdamUpdate,
-    RmsPropUpdate,    AttentionScratch::Floats,
+    FPO_CAPABILITY,   MeasureLogits,     KlOfLogits,    LogitsToGradient,
+    NormForward,      NormBackward,      GegluForward,  GegluBackward,
+    SwigluForward,    SwigluBackward,    RotateRow,     AddCodes,
+    SumOfSquares,     AdamUpdate,        RmsPropUpdate, AttentionScratch::Floats,
     AttentionForward, AttentionBackward,
 };
 

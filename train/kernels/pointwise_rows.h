@@ -32,27 +32,28 @@ inline float NormForward(const NormRow& row, float* out) {
   const float mean = SumOf(squares) / static_cast<float>(row.width);
   const float rstd = 1 / __builtin_sqrtf(mean + row.eps);
   ForEachVec(row.width, [&](int64_t i, int64_t lanes) {
-    const Vec scale = LoadUpTo(row.weight + i, lanes) + 1.0F;
+    const Vec scale = LoadUpTo(row.weight + i, lanes) + row.offset;
     StoreUpTo(out + i, LoadUpTo(row.x + i, lanes) * rstd * scale, lanes);
   });
   return rstd;
 }
 
-// With n = x * rstd and g = dy * (1 + w): dx = rstd * (g - n * mean(g * n)), dw = dy * n.
+// With n = x * rstd and g = dy * (offset + w): dx = rstd * (g - n * mean(g * n)), dw = dy * n.
 inline void NormBackward(const NormRow& row, const NormGradient& gradient) {
   const float rstd = gradient.rstd;
   Vec projected = {};
   ForEachVec(row.width, [&](int64_t i, int64_t lanes) {
     const Vec n = LoadUpTo(row.x + i, lanes) * rstd;
     const Vec dy = LoadUpTo(gradient.grad + i, lanes);
-    projected += dy * (LoadUpTo(row.weight + i, lanes) + 1.0F) * n;
+    projected += dy * (LoadUpTo(row.weight + i, lanes) + row.offset) * n;
     const Vec sum = LoadUpTo(gradient.grad_weight + i, lanes) + dy * n;
     StoreUpTo(gradient.grad_weight + i, sum, lanes);
   });
   const float mean = SumOf(projected) / static_cast<float>(row.width);
   ForEachVec(row.width, [&](int64_t i, int64_t lanes) {
     const Vec n = LoadUpTo(row.x + i, lanes) * rstd;
-    const Vec g = LoadUpTo(gradient.grad + i, lanes) * (LoadUpTo(row.weight + i, lanes) + 1.0F);
+    const Vec scale = LoadUpTo(row.weight + i, lanes) + row.offset;
+    const Vec g = LoadUpTo(gradient.grad + i, lanes) * scale;
     StoreUpTo(gradient.grad_x + i, (g - n * mean) * rstd, lanes);
   });
 }
@@ -78,6 +79,26 @@ inline void GegluBackward(const GluSpan& span, const GluGradient& gradient) {
     const Vec inner = (x * x * (3 * kGeluCube) + 1.0F) * kGeluScale;
     const Vec slope = half + x * 0.5F * (1.0F - t * t) * inner;
     StoreUpTo(gradient.grad_up + i, x * half * grad, lanes);
+    StoreUpTo(gradient.grad_gate + i, grad * LoadUpTo(span.up + i, lanes) * slope, lanes);
+  });
+}
+
+// 1 / (1 + e^-x), with all digits also where it is small; NaN for NaN.
+inline Vec Sigmoid(Vec x) { return 1.0F / (Exp(x < -88.0F ? Splat(88.0F) : -x) + 1.0F); }
+
+inline void SwigluForward(const GluSpan& span, float* out) {
+  ForEachVec(span.count, [&](int64_t i, int64_t lanes) {
+    const Vec x = LoadUpTo(span.gate + i, lanes);
+    StoreUpTo(out + i, x * Sigmoid(x) * LoadUpTo(span.up + i, lanes), lanes);
+  });
+}
+
+inline void SwigluBackward(const GluSpan& span, const GluGradient& gradient) {
+  ForEachVec(span.count, [&](int64_t i, int64_t lanes) {
+    const Vec x = LoadUpTo(span.gate + i, lanes), grad = LoadUpTo(gradient.grad + i, lanes);
+    const Vec sigmoid = Sigmoid(x);
+    const Vec slope = sigmoid * (x * (1.0F - sigmoid) + 1.0F);
+    StoreUpTo(gradient.grad_up + i, x * sigmoid * grad, lanes);
     StoreUpTo(gradient.grad_gate + i, grad * LoadUpTo(span.up + i, lanes) * slope, lanes);
   });
 }

@@ -16,6 +16,13 @@
 
 namespace fpo::train {
 
+// Identity of a folder's model, without loading it: enough for a recipe and to check an SAE's
+// width.
+struct ModelIdentity {
+  GemmaConfig config;
+  std::string digest;
+};
+
 // A model folder in memory. `digest` is hex SHA-256 over the weights as stored and the config
 // values that change the forward: the same for a renamed or resharded folder.
 struct LoadedModel {
@@ -24,18 +31,14 @@ struct LoadedModel {
   std::string digest;
   std::shared_ptr<const SafetensorsDirectory> weights;  // null: the model has its own memory
 
+  ModelIdentity identity() const { return {model.config(), digest}; }
+
   // Before what it computed is given to others: the digest is of the bytes that were computed with.
   absl::Status CheckUnchanged() const {
     return weights == nullptr ? absl::OkStatus() : weights->CheckUnchanged();
   }
 };
 
-// Identity of a folder's model, without loading it: enough for a recipe and to check an SAE's
-// width.
-struct ModelIdentity {
-  GemmaConfig config;
-  std::string digest;
-};
 // Reads only the folder's config.json, of a checkpoint that of the model its run started from
 // (ModelHome). NotFound, InvalidArgument.
 absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder);

@@ -15,21 +15,18 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Positions in the list of BlockWeightNames.
-enum WeightIndex {
-  kNormIn,
-  kNormPostAttn,
-  kNormPreFfn,
-  kNormPostFfn,
-  kQ,  // here in the order of LoraTarget
-  kK,
-  kV,
-  kO,
-  kGate,
-  kUp,
-  kDown,
-  kQNorm,  // Gemma-3
-  kKNorm,
+// The list of BlockWeightNames: norms, projections in the order of LoraTarget, norms of the heads.
+struct WeightPlaces {
+  explicit WeightPlaces(const ModelFamily& family) : norms_outputs(family.norms_outputs) {}
+
+  bool norms_outputs;
+  int64_t norm_in = 0;
+  int64_t norm_post_attention = 1;  // with norms_outputs
+  int64_t norm_pre_mlp = norms_outputs ? 2 : 1;
+  int64_t norm_post_mlp = 3;  // with norms_outputs
+  int64_t projections = norms_outputs ? 4 : 2;
+  int64_t q_norm = projections + kLoraTargets;
+  int64_t k_norm = q_norm + 1;
 };
 
 // Keeps the context of a checkpointed block until its backward.
@@ -89,19 +86,18 @@ struct CheckpointedBlock : torch::autograd::Function<CheckpointedBlock> {
 }  // namespace
 
 std::vector<std::string> BlockWeightNames(const GemmaConfig& config) {
-  std::vector<std::string> names = {
-      "input_layernorm.weight",
-      "post_attention_layernorm.weight",
-      "pre_feedforward_layernorm.weight",
-      "post_feedforward_layernorm.weight",
-      "self_attn.q_proj.weight",
-      "self_attn.k_proj.weight",
-      "self_attn.v_proj.weight",
-      "self_attn.o_proj.weight",
-      "mlp.gate_proj.weight",
-      "mlp.up_proj.weight",
-      "mlp.down_proj.weight",
-  };
+  // Without norms of outputs the second one is that before the MLP, whatever its name.
+  std::vector<std::string> names = {"input_layernorm.weight", "post_attention_layernorm.weight"};
+  if (config.family().norms_outputs) {
+    names.emplace_back("pre_feedforward_layernorm.weight");
+    names.emplace_back("post_feedforward_layernorm.weight");
+  }
+  for (const char* projection :
+       {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight",
+        "self_attn.o_proj.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight",
+        "mlp.down_proj.weight"}) {
+    names.emplace_back(projection);
+  }
   if (config.qk_norm()) {
     names.emplace_back("self_attn.q_norm.weight");
     names.emplace_back("self_attn.k_norm.weight");
@@ -111,11 +107,12 @@ std::vector<std::string> BlockWeightNames(const GemmaConfig& config) {
 
 BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockContext& context) {
   const GemmaConfig& config = *context.config;
-  const auto norm = [&](const at::Tensor& value, WeightIndex weight) {
-    return RmsNorm(value, weights[weight], config.rms_norm_eps);
+  const WeightPlaces at(config.family());
+  const auto norm = [&](const at::Tensor& value, int64_t weight) {
+    return RmsNorm(value, weights[weight], config.norm());
   };
   const auto projection = [&](LoraTarget target) {
-    const at::Tensor& weight = weights[kQ + static_cast<int64_t>(target)];
+    const at::Tensor& weight = weights[at.projections + static_cast<int64_t>(target)];
     const int64_t place = context.lora == nullptr ? -1 : context.lora->Place(target);
     if (place < 0) return Projection(weight);
     const at::TensorList adapter = weights.slice(BlockWeightNames(config).size());
@@ -124,24 +121,26 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
   AttentionWeights attention = {
       projection(LoraTarget::kQ), projection(LoraTarget::kK), projection(LoraTarget::kV), {}, {}};
   if (config.qk_norm()) {
-    attention.q_norm = weights[kQNorm];
-    attention.k_norm = weights[kKNorm];
+    attention.q_norm = weights[at.q_norm];
+    attention.k_norm = weights[at.k_norm];
   }
   BlockResult result;
   result.attn_z = Edited(
       context, Site::kAttnZ,
-      AttentionZ(norm(x, kNormIn), attention, context.rope,
+      AttentionZ(norm(x, at.norm_in), attention, context.rope,
                  {config, config.sliding[context.layer], context.layout, context.kept_rows}));
   const at::Tensor attended = Project(result.attn_z, projection(LoraTarget::kO));
   const at::Tensor before = context.kept_rows ? x.index_select(1, context.layout->kept) : x;
   const at::Tensor middle =
-      AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);
+      at.norms_outputs
+          ? AddRmsNorm(before, attended, weights[at.norm_post_attention], config.norm())
+          : before + attended;
   AdvanceWork(0);  // a block of many tokens may take seconds
-  result.mlp_out = Edited(context, Site::kMlpOut,
-                          norm(Mlp(norm(middle, kNormPreFfn),
-                                   {projection(LoraTarget::kGate), projection(LoraTarget::kUp),
-                                    projection(LoraTarget::kDown)}),
-                               kNormPostFfn));
+  const MlpWeights mlp = {projection(LoraTarget::kGate), projection(LoraTarget::kUp),
+                          projection(LoraTarget::kDown)};
+  const at::Tensor made = Mlp(norm(middle, at.norm_pre_mlp), mlp, config.family().activation);
+  result.mlp_out =
+      Edited(context, Site::kMlpOut, at.norms_outputs ? norm(made, at.norm_post_mlp) : made);
   result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);
   return result;
 }

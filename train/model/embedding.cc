@@ -48,4 +48,8 @@ at::Tensor ScaledEmbedding(const at::Tensor& weight, const at::Tensor& ids) {
   return EmbeddingFunction::apply(weight, ids, scale);
 }
 
+at::Tensor PlainEmbedding(const at::Tensor& weight, const at::Tensor& ids) {
+  return EmbeddingFunction::apply(weight, ids, 1.0);
+}
+
 }  // namespace fpo::train

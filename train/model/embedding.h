@@ -8,4 +8,7 @@ namespace fpo::train {
 // gradient is summed in float32.
 at::Tensor ScaledEmbedding(const at::Tensor& weight, const at::Tensor& ids);
 
+// The rows as they are.
+at::Tensor PlainEmbedding(const at::Tensor& weight, const at::Tensor& ids);
+
 }  // namespace fpo::train

@@ -25,9 +25,8 @@ struct RopeTables {
   RopeTable sliding;
 
   RopeTables(const GemmaConfig& config, int64_t seq, const at::Tensor& like)
-      : global(MakeRopeTable(seq, config.head_dim,
-                             {config.rope_theta_global, config.rope_scaling_global}, like)),
-        sliding(MakeRopeTable(seq, config.head_dim, {config.rope_theta_local, 1}, like)) {}
+      : global(MakeRopeTable(seq, config.head_dim, config.rope(false), like)),
+        sliding(MakeRopeTable(seq, config.head_dim, config.rope(true), like)) {}
 
   // Of the positions of packed rows.
   void Select(const at::Tensor& positions) {
@@ -92,7 +91,8 @@ Gemma Gemma::Random(const GemmaConfig& config, uint64_t seed, at::ScalarType dty
   const auto shapes = TensorShapes(config);
   NamedTensors parameters;
   for (const std::string& name : WeightNames(config)) {
-    at::Tensor weight = at::zeros(shapes.at(name), at::kFloat);
+    // Norms that multiply by 1.
+    at::Tensor weight = at::full(shapes.at(name), 1 - config.family().norm_offset, at::kFloat);
     if (weight.dim() > 1) weight.normal_(0, kInitialStd, generator);
     parameters.emplace_back(name, weight.to(dtype));
   }
@@ -158,7 +158,8 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   Work work("forward", layers, "layers");
   ForwardResult result;
   result.sites.resize(options.taps.size());
-  at::Tensor x = ScaledEmbedding(embedding, ids);
+  at::Tensor x = config_->family().scales_embedding ? ScaledEmbedding(embedding, ids)
+                                                    : PlainEmbedding(embedding, ids);
   for (int64_t layer = 0; layer < layers; ++layer) {
     const std::vector<at::Tensor> weights = WeightsOfBlock(layer, block_weights);
     const BlockContext context = {config_,
@@ -187,7 +188,7 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   }
   if (options.sites_only) return result;
   const at::Tensor& final_norm = tensors_[1 + config_->layers * block_weights];
-  result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);
+  result.hidden = RmsNorm(x, final_norm, config_->norm());
   return result;
 }
 

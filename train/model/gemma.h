@@ -15,12 +15,6 @@
 
 namespace fpo::train {
 
-// Version of the arithmetic below; part of every reference recipe. Changes whenever a result may
-// change.
-inline constexpr char kForwardRecipe[] = "gemma-1";
-// With attention in one kernel on a GPU (FastPaths::fused_attention), in bfloat16.
-inline constexpr char kFusedForwardRecipe[] = "gemma-1-fused";
-
 struct ForwardOptions {
   std::vector<Tap> taps;
   // Of ids [1, layout->rows]: which rows see each other. Null: each row of ids is a sequence.
@@ -40,9 +34,9 @@ struct ForwardResult {
   // With ForwardOptions::kept_rows [1, kept_rows, ...] both.
 };
 
-// A Gemma-2 or Gemma-3 text model on plain tensors. Weights are float32, bfloat16 or float64
-// (tests), all of one dtype and device. Copies share the weights. Forward is const; concurrent
-// forwards without gradients are safe.
+// A Gemma, Llama or Qwen text model (model_family.h) on plain tensors. Weights are float32,
+// bfloat16 or float64 (tests), all of one dtype and device. Copies share the weights. Forward is
+// const; concurrent forwards without gradients are safe.
 class Gemma {
  public:
   // Takes weights by Hugging Face name, with or without the prefixes "language_model." and
@@ -51,7 +45,7 @@ class Gemma {
   // embedding must equal it.
   static absl::StatusOr<Gemma> Create(const GemmaConfig& config, TensorMap weights);
 
-  // Fresh weights as Hugging Face initialises them: normal(0, 0.02), norms zero. The same seed
+  // Fresh weights as Hugging Face initialises them: normal(0, 0.02), norms by 1. The same seed
   // gives the same weights.
   static Gemma Random(const GemmaConfig& config, uint64_t seed, at::ScalarType dtype);
 

@@ -26,16 +26,21 @@ std::vector<int64_t> BlockShape(const GemmaConfig& config, absl::string_view nam
     return {config.intermediate_size, d};
   }
   if (name == "mlp.down_proj.weight") return {d, config.intermediate_size};
-  return {d};  // the block's four norms
+  return {d};  // the block's norms
 }
 
 }  // namespace
 
+RopeOptions GemmaConfig::rope(bool slides) const {
+  if (!slides) return {rope_theta_global, rope_scaling_global, llama3_rope};
+  if (architecture == Architecture::kGemma3) return {rope_theta_local};
+  return {rope_theta_local, rope_scaling_global, llama3_rope};
+}
+
 std::string ConfigText(const GemmaConfig& config) {
-  std::string text = absl::StrCat(
-      "architecture=", config.architecture == Architecture::kGemma2 ? "gemma2" : "gemma3",
-      ";layers=", config.layers, ";hidden_size=", config.hidden_size, ";heads=", config.heads,
-      ";kv_heads=", config.kv_heads, ";head_dim=", config.head_dim);
+  std::string text = absl::StrCat("architecture=", config.family().name, ";layers=", config.layers,
+                                  ";hidden_size=", config.hidden_size, ";heads=", config.heads,
+                                  ";kv_heads=", config.kv_heads, ";head_dim=", config.head_dim);
   absl::StrAppend(&text, ";intermediate_size=", config.intermediate_size,
                   ";vocab_size=", config.vocab_size,
                   ";query_pre_attn_scalar=", Number(config.query_pre_attn_scalar),
@@ -48,6 +53,11 @@ std::string ConfigText(const GemmaConfig& config) {
                   ";rope_scaling_global=", Number(config.rope_scaling_global),
                   ";rms_norm_eps=", Number(config.rms_norm_eps),
                   ";tied_head=", config.tied_head ? 1 : 0);
+  if (config.llama3_rope) {
+    const Llama3Scaling& rope = *config.llama3_rope;
+    absl::StrAppend(&text, ";llama3_rope=", Number(rope.factor), ",", Number(rope.low_freq_factor),
+                    ",", Number(rope.high_freq_factor), ",", Number(rope.original_positions));
+  }
   return text;
 }
 

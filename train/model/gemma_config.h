@@ -8,10 +8,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "train/model/model_family.h"
+#include "train/ops/rms_norm.h"
+#include "train/ops/rope.h"
 
 namespace fpo::train {
-
-enum class Architecture { kGemma2, kGemma3 };
 
 // The values of a Hugging Face config.json that change the forward.
 struct GemmaConfig {
@@ -29,8 +30,9 @@ struct GemmaConfig {
   int64_t sliding_window = 0;
   std::vector<bool> sliding;  // per layer: sliding window, or the whole past
   double rope_theta_global = 10000;
-  double rope_theta_local = 10000;  // of sliding layers
-  double rope_scaling_global = 1;   // linear; sliding layers are never scaled
+  double rope_theta_local = 10000;           // of sliding layers
+  double rope_scaling_global = 1;            // linear; Gemma-3's sliding layers have none
+  std::optional<Llama3Scaling> llama3_rope;  // Llama 3.1 and later
   double rms_norm_eps = 1e-6;
   bool tied_head = true;
   bool nested =
@@ -39,11 +41,14 @@ struct GemmaConfig {
   // Known mistakes in published files, for the job's report.
   std::vector<std::string> warnings;
 
-  bool qk_norm() const { return architecture == Architecture::kGemma3; }
+  const ModelFamily& family() const { return FamilyOf(architecture); }
+  bool qk_norm() const { return family().qk_norm; }
+  NormOptions norm() const { return {rms_norm_eps, family().norm_offset}; }
+  RopeOptions rope(bool slides) const;  // of a sliding layer, or of the others
 };
 
 // Reads a config.json, in the old and new key forms. InvalidArgument names the key, its value and
-// what is allowed: unknown architectures, activations, layer or RoPE types, attention_bias and
+// what is allowed: unknown architectures, activations, layer or RoPE types, biases and
 // bidirectional attention are refused.
 absl::StatusOr<GemmaConfig> ParseGemmaConfig(absl::string_view json_text);
 
@@ -58,8 +63,9 @@ int64_t ParameterCount(const GemmaConfig& config);
 
 GemmaConfig Gemma2_2B();
 GemmaConfig Gemma3_270M();
-// A few thousand parameters with every feature on: softcaps (Gemma-2) or QK-norm (Gemma-3), a
-// window of 4, grouped heads, an odd half head_dim, a query scalar that differs from head_dim.
+// A few thousand parameters with every feature on: softcaps (Gemma-2) or QK-norm (Gemma-3, Qwen 3),
+// a window of 4 (but Llama), grouped heads, an odd half head_dim, a query scalar that differs from
+// head_dim (Gemma), stretched rotations (Llama).
 GemmaConfig TinyForTest(Architecture architecture = Architecture::kGemma2);
 
 }  // namespace fpo::train

@@ -59,14 +59,29 @@ GemmaConfig TinyForTest(Architecture architecture) {
   config.vocab_size = 61;
   config.query_pre_attn_scalar = 7;
   config.sliding_window = 4;
-  if (architecture == Architecture::kGemma2) {
-    config.attention_softcap = 50.0;
-    config.final_softcap = 30.0;
-    config.sliding = SlidingPattern(config.layers, 2);
-  } else {
-    config.sliding = SlidingPattern(config.layers, 3);
-    config.rope_theta_global = 1000000;
-    config.rope_scaling_global = 8;
+  config.sliding = SlidingPattern(config.layers, 3);
+  switch (architecture) {
+    case Architecture::kGemma2:
+      config.attention_softcap = 50.0;
+      config.final_softcap = 30.0;
+      config.sliding = SlidingPattern(config.layers, 2);
+      break;
+    case Architecture::kGemma3:
+      config.rope_theta_global = 1000000;
+      config.rope_scaling_global = 8;
+      break;
+    case Architecture::kLlama:
+      config.query_pre_attn_scalar = 10;
+      config.sliding_window = 0;
+      config.sliding.assign(3, false);
+      // Of the five frequencies the slowest turn less than once in 64 positions.
+      config.rope_theta_global = config.rope_theta_local = 500;
+      config.llama3_rope = Llama3Scaling{8, 1, 4, 64};
+      break;
+    case Architecture::kQwen3:
+      config.query_pre_attn_scalar = 10;
+      config.rope_theta_global = config.rope_theta_local = 1000000;
+      break;
   }
   return config;
 }

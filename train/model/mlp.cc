@@ -2,13 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include "train/ops/geglu.h"
+#include "train/ops/gated_product.h"
 
 namespace fpo::train {
 
-at::Tensor Mlp(const at::Tensor& x, const MlpWeights& weights) {
-  const at::Tensor activated = Geglu(Project(x, weights.gate), Project(x, weights.up));
-  return Project(activated, weights.down);
+at::Tensor Mlp(const at::Tensor& x, const MlpWeights& weights, Activation activation) {
+  const at::Tensor gate = Project(x, weights.gate), up = Project(x, weights.up);
+  return Project(activation == Activation::kSilu ? Swiglu(gate, up) : Geglu(gate, up),
+                 weights.down);
 }
 
 }  // namespace fpo::train

@@ -12,7 +12,7 @@ struct MlpWeights {
   Projection down;  // [hidden, intermediate]
 };
 
-// W_down(gelu_tanh(W_gate x) * (W_up x)): [..., hidden] -> [..., hidden].
-at::Tensor Mlp(const at::Tensor& x, const MlpWeights& weights);
+// W_down(activation(W_gate x) * (W_up x)): [..., hidden] -> [..., hidden].
+at::Tensor Mlp(const at::Tensor& x, const MlpWeights& weights, Activation activation);
 
 }  // namespace fpo::train

@@ -22,8 +22,8 @@ at::Tensor AttentionZ(const at::Tensor& x, const AttentionWeights& weights, cons
   at::Tensor k = project(x, weights.k, config.kv_heads);
   const at::Tensor v = project(x, weights.v, config.kv_heads);
   if (weights.q_norm.defined()) {
-    q = RmsNorm(q, weights.q_norm, config.rms_norm_eps);
-    k = RmsNorm(k, weights.k_norm, config.rms_norm_eps);
+    q = RmsNorm(q, weights.q_norm, config.norm());
+    k = RmsNorm(k, weights.k_norm, config.norm());
   }
   AttentionOptions options;
   options.scale = 1 / std::sqrt(config.query_pre_attn_scalar);

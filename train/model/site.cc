@@ -30,7 +30,7 @@ int64_t SiteWidth(const GemmaConfig& config, Site site) {
 
 ModelShape ShapeOf(const GemmaConfig& config) {
   ModelShape shape;
-  shape.family = config.architecture == Architecture::kGemma2 ? "gemma2" : "gemma3";
+  shape.family = config.family().name;
   shape.layers = config.layers;
   shape.width = config.hidden_size;
   shape.head_width = config.heads * config.head_dim;

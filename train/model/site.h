@@ -17,7 +17,7 @@ namespace fpo::train {
 // output before the final norm.
 enum class Site {
   kResidPost,  // block output, hidden_size wide
-  kMlpOut,     // MLP branch after its post-norm, before it is added, hidden_size wide
+  kMlpOut,     // MLP branch as it is added: behind its norm where it has one, hidden_size wide
   kAttnZ,      // attention output before the output projection, heads * head_dim wide
 };
 

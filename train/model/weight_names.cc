@@ -73,6 +73,10 @@ bool IsOfTextModel(absl::string_view name) {
          absl::StartsWith(name, "model.norm.") || absl::StartsWith(name, "lm_head.");
 }
 
+std::string Owner(const GemmaConfig& config) {
+  return IsGemma(config.architecture) ? "Gemma's" : absl::StrCat(config.family().title, "'s");
+}
+
 absl::Status Unexpected(const std::string& name, absl::string_view canonical,
                         const GemmaConfig& config) {
   absl::string_view rest = canonical;
@@ -85,12 +89,12 @@ absl::Status Unexpected(const std::string& name, absl::string_view canonical,
                                     config.layers,
                                     ": it is not part of the model that config.json describes"));
   }
-  if (canonical == "model.layers.0.self_attn.q_norm.weight" ||
-      absl::EndsWith(canonical, "self_attn.q_norm.weight") ||
+  if (absl::EndsWith(canonical, "self_attn.q_norm.weight") ||
       absl::EndsWith(canonical, "self_attn.k_norm.weight")) {
     return Unfit(name,
-                 "is of Gemma 3, but config.json describes a Gemma 2: it is not part of the "
-                 "model that config.json describes");
+                 absl::StrCat("is of ", IsGemma(config.architecture) ? "Gemma 3" : "another family",
+                              ", but config.json describes a ", config.family().title,
+                              ": it is not part of the model that config.json describes"));
   }
   return Unfit(name, "is not part of the model that config.json describes, and would change it");
 }
@@ -142,7 +146,7 @@ class Selector {
     if (out_.used.empty() && !others_.empty()) {
       const bool wrapped = StartsWithAny(others_.front(), kWrappers);
       return Unfit(others_.front(),
-                   absl::StrCat("and all others are none of Gemma's",
+                   absl::StrCat("and all others are none of ", Owner(config_),
                                 wrapped ? "; save the model without its wrapper (unwrap_model)"
                                         : ", whose names begin with model.layers and "
                                           "model.embed_tokens"));
@@ -153,7 +157,8 @@ class Selector {
           LeftOut(modalities_, "because config.json describes a model of text only"));
     }
     if (!others_.empty()) {
-      out_.notes.push_back(LeftOut(others_, "because Gemma's language model has none such"));
+      out_.notes.push_back(LeftOut(
+          others_, absl::StrCat("because ", Owner(config_), " language model has none such")));
     }
     return std::move(out_);
   }

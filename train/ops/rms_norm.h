@@ -4,13 +4,22 @@
 
 namespace fpo::train {
 
-// Gemma's norm over the last dimension: x * rsqrt(mean(x^2) + eps) * (1 + weight), computed in
-// float32 (float64 for float64 input) and rounded once to x's dtype. x: [..., d], weight: [d].
-// Differentiable in both.
-at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
+// Of RmsNorm: x * rsqrt(mean(x^2) + eps) * (offset + weight). Gemma's weights are differences from
+// 1, those of other families factors: offset 0.
+struct NormOptions {
+  NormOptions(double epsilon, double added = 1) : eps(epsilon), offset(added) {}  // NOLINT
 
-// residual + RmsNorm(x, weight, eps), each rounded. Differentiable in all three.
+  double eps;
+  double offset;
+};
+
+// The norm over the last dimension: x * rsqrt(mean(x^2) + eps) * (offset + weight), computed in
+// float32 (float64 for float64 input) and rounded once to x's dtype. x: [..., d], weight: [d].
+// Differentiable in both. A number as options is the eps of Gemma's norm, whose offset is 1.
+at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, const NormOptions& options);
+
+// residual + RmsNorm(x, weight, options), each rounded. Differentiable in all three.
 at::Tensor AddRmsNorm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight,
-                      double eps);
+                      const NormOptions& options);
 
 }  // namespace fpo::train

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cmath>
 #include <cstdint>
 
 #include "train/cuda/cuda_ops.h"
@@ -68,6 +69,15 @@ struct RopeFunction : torch::autograd::Function<RopeFunction> {
   }
 };
 
+// With t = turns in the original context, the share of a frequency that stays is 0 up to
+// low_freq_factor, 1 from high_freq_factor on, and linear in t between them.
+at::Tensor Stretched(const at::Tensor& frequency, const Llama3Scaling& scaling) {
+  const double turn = 2 * M_PI / scaling.original_positions;
+  const double span = scaling.high_freq_factor - scaling.low_freq_factor;
+  const at::Tensor kept = (frequency / turn).sub_(scaling.low_freq_factor).div_(span).clamp_(0, 1);
+  return (1 - kept).mul_(frequency / scaling.factor).add_(kept * frequency);
+}
+
 }  // namespace
 
 RopeTable MakeRopeTable(int64_t seq, int64_t head_dim, const RopeOptions& options,
@@ -75,8 +85,9 @@ RopeTable MakeRopeTable(int64_t seq, int64_t head_dim, const RopeOptions& option
   TORCH_CHECK(head_dim % 2 == 0, "MakeRopeTable: head_dim ", head_dim, " is odd");
   const auto wide = at::TensorOptions().dtype(WideType(like)).device(like.device());
   const at::Tensor exponent = at::arange(0, head_dim, 2, wide).div_(static_cast<double>(head_dim));
-  const at::Tensor frequency =
-      at::pow(at::Scalar(options.base), exponent).reciprocal_().div_(options.scaling);
+  at::Tensor frequency = at::pow(at::Scalar(options.base), exponent).reciprocal_();
+  frequency =
+      options.llama3 ? Stretched(frequency, *options.llama3) : frequency.div_(options.scaling);
   const at::Tensor angle = at::outer(at::arange(seq, wide), frequency);
   return {angle.cos(), angle.sin()};
 }

@@ -225,7 +225,7 @@ absl::Status Planner::CountPresent() {
   const auto records = RecordFile::Open(file);
   if (!records.ok()) return absl::OkStatus();  // as a run: counts as absent
   FPO_ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(ReferencePath(job_)));
-  const Recipe recipe = MakeRecipe(RecipeInputsOf(job_, model.digest, options_.device), saes_);
+  const Recipe recipe = MakeRecipe(RecipeInputsOf(job_, model, options_.device), saes_);
   if (!((*records)->recipe() == recipe)) return absl::OkStatus();
   std::erase_if(work_->missing, [&](const Sequence& sequence) {
     return (*records)->Contains(RecordKey(sequence.prompt, sequence.response));

@@ -28,6 +28,7 @@ ModelSizes SizesOfModel(const GemmaConfig& config, const AdapterSection& adapter
   sizes.vocab = config.vocab_size;
   sizes.tied_head = config.tied_head;
   sizes.qk_norm = config.qk_norm();
+  sizes.norms_outputs = config.family().norms_outputs;
   const auto lora = MakeLoraConfig(adapter.rank, adapter.alpha, adapter.targets);
   if (!adapter.on() || !lora.ok()) return sizes;
   using enum LoraTarget;

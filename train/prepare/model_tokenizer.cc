@@ -46,9 +46,12 @@ absl::StatusOr<Tokenizer> OpenModelTokenizer(const std::string& model) {
   }
   if (absent) {
     const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    const bool gemma = IsGemma(config->architecture);
+    // Texts of Qwen begin without the token that its file names.
+    const bool begins = config->architecture != Architecture::kQwen3;
     return Tokenizer::Absent({tokenizer.status(), static_cast<int32_t>(config->vocab_size),
-                              TokenId(json, "bos_token_id", kGemmaBos),
-                              TokenId(json, "eos_token_id", kGemmaEos)});
+                              begins ? TokenId(json, "bos_token_id", gemma ? kGemmaBos : -1) : -1,
+                              TokenId(json, "eos_token_id", gemma ? kGemmaEos : -1)});
   }
   FPO_RETURN_IF_ERROR(tokenizer->LimitTo(config->vocab_size));
   return tokenizer;

@@ -46,7 +46,8 @@ Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes
   recipe.model_digest = inputs.model_digest;
   const bool fused =
       ActiveFastPaths().fused_attention && inputs.device == "cuda" && inputs.dtype == "bfloat16";
-  recipe.forward = fused ? kFusedForwardRecipe : kForwardRecipe;
+  const ModelFamily& family = FamilyOf(inputs.architecture);
+  recipe.forward = fused ? family.fused_forward_recipe : family.forward_recipe;
   recipe.dtype = inputs.dtype;
   recipe.device = inputs.device;
   for (const LoadedSae& sae : saes) {
@@ -64,10 +65,10 @@ Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes
   return recipe;
 }
 
-RecipeInputs RecipeInputsOf(const JobConfig& job, const std::string& model_digest,
+RecipeInputs RecipeInputsOf(const JobConfig& job, const ModelIdentity& reference,
                             at::Device device) {
-  return {model_digest, job.model.dtype, DeviceClass(device), FeaturesWord(job.reference),
-          job.reference.values};
+  return {reference.digest,    reference.config.architecture, job.model.dtype,
+          DeviceClass(device), FeaturesWord(job.reference),   job.reference.values};
 }
 
 absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::string& prepared,
@@ -79,7 +80,7 @@ absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::str
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(saes, LoadFeatureMaps(job, model.config, at::kCPU));
   }
-  const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model.digest, device), saes);
+  const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model, device), saes);
   FPO_ASSIGN_OR_RETURN(const std::vector<EvalTokens> more_eval, OpenEvalSets(job, prepared));
   const JobTokens tokens{train, eval, more_eval};
   const PairSelection pairs = PairsOfJob(job, tokens);

@@ -20,14 +20,15 @@ std::string DeviceClass(at::Device device);       // cpu | cuda
 // The recipe of the job's reference records. `saes` empty: margin-only.
 struct RecipeInputs {
   std::string model_digest;  // of reference.path
+  Architecture architecture;
   std::string dtype;
   std::string device;  // cpu | cuda
   std::string features = "all";
   std::string values = "float32";
 };
 Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes);
-// The inputs for this job; `model_digest` is that of its reference.
-RecipeInputs RecipeInputsOf(const JobConfig& job, const std::string& model_digest,
+// The inputs for this job; `reference` is its reference model.
+RecipeInputs RecipeInputsOf(const JobConfig& job, const ModelIdentity& reference,
                             at::Device device);
 // The `features` value of a recipe: "all" or "top:M".
 std::string FeaturesWord(const ReferenceSection& reference);

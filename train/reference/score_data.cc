@@ -141,8 +141,9 @@ absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
                          LoadSaes({*options.sae}, model.model.config(), options.device));
     WarnOfSaes(scoring.saes, WarnOn(events));
   }
-  const Recipe recipe = MakeRecipe(
-      {model.digest, options.dtype, DeviceClass(options.device), options.features}, scoring.saes);
+  const Recipe recipe = MakeRecipe({model.digest, model.model.config().architecture, options.dtype,
+                                    DeviceClass(options.device), options.features},
+                                   scoring.saes);
   std::vector<Sequence> sequences;
   for (const TokenPair& pair : data.pairs) {
     sequences.push_back({pair.prompt, pair.chosen});

@@ -109,7 +109,8 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
   FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(FeaturesWord(job.reference)));
   scoring.halve = job.retry.on_oom == "retry";
   scoring.warn = WarnOn(events);
-  const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model.digest, options.device), scoring.saes);
+  const Recipe recipe =
+      MakeRecipe(RecipeInputsOf(job, model.identity(), options.device), scoring.saes);
   FPO_RETURN_IF_ERROR(CheckPlan(options.prepared, recipe));
   const Scorer scorer(model.model, std::move(scoring));
 

@@ -54,13 +54,12 @@ struct Loader {
 };
 
 absl::Status Loader::FindRecipe() const {
-  std::string digest = inputs.policy.digest;
+  ModelIdentity reference = inputs.policy.identity();
   if (!SameFolder()) {
-    FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(ReferencePath(job)));
-    digest = identity.digest;
+    FPO_ASSIGN_OR_RETURN(reference, IdentifyModel(ReferencePath(job)));
   }
-  inputs.use.model_digest = digest;
-  inputs.use.recipe = MakeRecipe(RecipeInputsOf(job, digest, options.device), Saes());
+  inputs.use.model_digest = reference.digest;
+  inputs.use.recipe = MakeRecipe(RecipeInputsOf(job, reference, options.device), Saes());
   return absl::OkStatus();
 }
 

@@ -8,7 +8,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(ModelKind, OtherGemmasAreNamed) {
-  for (const char* ours : {"gemma2", "gemma3", "gemma3_text"})
+  for (const char* ours : {"gemma2", "gemma3", "gemma3_text", "llama", "qwen3"})
     EXPECT_EQ(ForeignModelType(ours), "");
   const std::pair<const char*, const char*> others[] = {{"gemma", "Gemma 1"},
                                                         {"gemma3n", "Gemma 3n"},
@@ -23,7 +23,13 @@ TEST(ModelKind, OtherGemmasAreNamed) {
                                                         {"vaultgemma", "VaultGemma"},
                                                         {"embedding_gemma2", "EmbeddingGemma"},
                                                         {"shieldgemma2", "ShieldGemma"},
-                                                        {"llama", "supported are gemma2"}};
+                                                        {"llama4", "mixtures of experts"},
+                                                        {"mllama", "images"},
+                                                        {"qwen2", "biases"},
+                                                        {"qwen2_moe", "experts"},
+                                                        {"qwen3_moe", "experts"},
+                                                        {"mistral", "Mistral"},
+                                                        {"olmo", "supported are gemma2"}};
   for (const auto& [type, name] : others) EXPECT_THAT(ForeignModelType(type), HasSubstr(name));
 }
 

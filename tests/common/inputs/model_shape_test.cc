@@ -33,6 +33,11 @@ TEST_F(ModelShapeTest, TextAndMultimodalConfigs) {
   EXPECT_EQ(nested->family, "gemma3");
   EXPECT_EQ(nested->layers, 34);
   EXPECT_EQ(nested->head_width, 0) << "not said";
+  const auto llama =
+      Read(R"({"model_type": "llama", "hidden_size": 4096, "num_attention_heads": 32})");
+  ASSERT_TRUE(llama.ok()) << llama.status();
+  EXPECT_EQ(llama->family, "llama");
+  EXPECT_EQ(llama->head_width, 4096) << "of older files";
 }
 
 TEST_F(ModelShapeTest, SizesThatNoModelHasAreUnknown) {
@@ -54,7 +59,7 @@ TEST_F(ModelShapeTest, WhatIsNoModelThatIsTrained) {
   EXPECT_THAT(problem("[]"), HasSubstr("is not a JSON object"));
   EXPECT_THAT(problem("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 900\n"),
               HasSubstr("config.json is a Git LFS pointer"));
-  EXPECT_THAT(problem(R"({"model_type": "llama"})"), HasSubstr("a model of type \"llama\""));
+  EXPECT_THAT(problem(R"({"model_type": "olmo"})"), HasSubstr("a model of type \"olmo\""));
   EXPECT_THAT(problem(R"({"model_type": "gemma2"})"), HasSubstr("has no *.safetensors"));
 }
 

@@ -97,7 +97,7 @@ TEST_F(UnfitInputsTest, APlaceThatTheJobNamesItself) {
 }
 
 TEST_F(UnfitInputsTest, ModelsAndDataOfAnotherKind) {
-  PutModel("r", R"({"model_type": "llama"})");
+  PutModel("r", R"({"model_type": "mistral"})");
   config_.reference.path = folder_ / "r";
   config_.data.eval = {folder_ / "d.csv"};
   EXPECT_THAT(Problems(),

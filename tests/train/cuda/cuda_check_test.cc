@@ -24,10 +24,10 @@ template <class Call>
 const char* SetsNothing(const Call&, void*) {
   return nullptr;
 }
-const char* LeavesOutTheLastRow(const CudaGeglu& call, void* stream) {
-  CudaGeglu shorter = call;
+const char* LeavesOutTheLastRow(const CudaGated& call, void* stream) {
+  CudaGated shorter = call;
   --shorter.rows;
-  return SerialCudaTable().geglu(shorter, stream);
+  return SerialCudaTable().gated(shorter, stream);
 }
 const char* TurnsBack(const CudaRope& call, void* stream) {
   CudaRope back = call;
@@ -53,21 +53,21 @@ TEST(CudaCheck, PassesRightKernels) {
   }
   std::set<std::string> names;
   for (const KernelCheck& check : checks) names.insert(check.name);
-  EXPECT_THAT(names,
-              ::testing::ElementsAre("adam", "clip", "geglu", "geglu_gradient", "kl",
-                                     "logit_gradient", "logits", "norm", "norm_gradient",
-                                     "response_sums", "rms_prop", "rope", "row_sums", "squares"));
+  EXPECT_THAT(names, ::testing::ElementsAre("adam", "clip", "geglu", "geglu_gradient", "kl",
+                                            "logit_gradient", "logits", "norm", "norm_gradient",
+                                            "response_sums", "rms_prop", "rope", "row_sums",
+                                            "squares", "swiglu", "swiglu_gradient"));
 }
 
 TEST(CudaCheck, FindsAFaultInEachKernel) {
   CudaTable table = SerialCudaTable();
-  table.geglu = LeavesOutTheLastRow;
+  table.gated = LeavesOutTheLastRow;
   table.rope = TurnsBack;
   table.logits = SeesNoCap;
   table.adam = ForgetsTheScale;
   table.row_sums = SetsNothing<CudaRowSums>;
   EXPECT_THAT(Wrong(table),
-              ::testing::IsSupersetOf({"geglu", "rope", "logits", "adam", "row_sums"}));
+              ::testing::IsSupersetOf({"geglu", "swiglu", "rope", "logits", "adam", "row_sums"}));
 }
 
 }  // namespace

@@ -31,32 +31,43 @@ at::Tensor Wide(const at::Tensor& x) { return x.to(at::kDouble); }
 
 constexpr int64_t kWidths[] = {1, 3, 8, 31, 64, 257, 640, 2304};
 
+std::vector<std::pair<int64_t, Gating>> Gates() {
+  std::vector<std::pair<int64_t, Gating>> all;
+  for (const int64_t width : kWidths) {
+    for (const Gating gating : {Gating::kGeluTanh, Gating::kSilu}) all.emplace_back(width, gating);
+  }
+  return all;
+}
+
 TEST_P(CudaOps, NormFollowsTheFormula) {
   for (const int64_t width : kWidths) {
     at::manual_seed(width);
     const at::Tensor x = Random({2, 3, width}, 3), weight = Random({width});
     const at::Tensor rstd = (Wide(x).square().mean(-1, true) + 1e-6).rsqrt();
-    const at::Tensor expected = Wide(x) * rstd * (1 + Wide(weight));
-    const NormedOnCuda made = NormByCuda(table_, {x, weight, 1e-6, {}});
-    EXPECT_LT(RelativeError(Wide(made.y), expected), Bound()) << width;
-    EXPECT_LT(RelativeError(Wide(made.rstd), rstd.flatten()), 2e-6) << width;
-    // With a residual the norm is rounded before the sum, as two operators do.
-    const at::Tensor base = Random({2, 3, width});
-    const NormedOnCuda added = NormByCuda(table_, {x, weight, 1e-6, base});
-    EXPECT_TRUE(at::equal(added.y, base + made.y)) << width;
+    for (const double offset : {0.0, 1.0}) {
+      const at::Tensor expected = Wide(x) * rstd * (offset + Wide(weight));
+      const NormedOnCuda made = NormByCuda(table_, {x, weight, 1e-6, {}, offset});
+      EXPECT_LT(RelativeError(Wide(made.y), expected), Bound()) << width;
+      EXPECT_LT(RelativeError(Wide(made.rstd), rstd.flatten()), 2e-6) << width;
+      // With a residual the norm is rounded before the sum, as two operators do.
+      const at::Tensor base = Random({2, 3, width});
+      const NormedOnCuda added = NormByCuda(table_, {x, weight, 1e-6, base, offset});
+      EXPECT_TRUE(at::equal(added.y, base + made.y)) << width;
+    }
   }
 }
 
 TEST_P(CudaOps, NormGradientsFollowTheFormula) {
   for (const int64_t width : kWidths) {
-    for (const int64_t rows : {1, 8, 9, 37}) {
+    for (const int64_t rows : {1, 8, 9, 37, 38}) {
+      const double offset = rows % 2 == 0 ? 0 : 1;
       at::manual_seed(width + rows);
       const at::Tensor x = Random({rows, width}, 2), weight = Random({width});
       const at::Tensor grad = Random({rows, width});
       const at::Tensor wide_x = Wide(x).requires_grad_(), wide_w = Wide(weight).requires_grad_();
       const at::Tensor rstd = (wide_x.square().mean(-1, true) + 1e-6).rsqrt();
-      (wide_x * rstd * (1 + wide_w)).backward(Wide(grad));
-      const auto made = NormGradientsByCuda(table_, {x, weight, 1e-6, {}},
+      (wide_x * rstd * (offset + wide_w)).backward(Wide(grad));
+      const auto made = NormGradientsByCuda(table_, {x, weight, 1e-6, {}, offset},
                                             rstd.detach().flatten().to(at::kFloat), grad);
       EXPECT_LT(RelativeError(Wide(made.x), wide_x.grad()), 3 * Bound()) << width << " " << rows;
       EXPECT_LT(RelativeError(Wide(made.weight), wide_w.grad()), 2e-6) << width << " " << rows;
@@ -73,17 +84,21 @@ TEST_P(CudaOps, NormGradientOfMoreRowsThanPartsAddsUp) {
   EXPECT_LT(RelativeError(Wide(made.weight), expected), 1e-5);
 }
 
-TEST_P(CudaOps, GegluFollowsTheFormula) {
-  for (const int64_t width : kWidths) {
+TEST_P(CudaOps, GatedProductsFollowTheFormula) {
+  for (const auto& [width, gating] : Gates()) {
+    const auto act = [silu = gating == Gating::kSilu](const at::Tensor& x) {
+      return silu ? x * at::sigmoid(x) : at::gelu(x, "tanh");
+    };
     at::manual_seed(width);
     // Halves of one product, whose rows are twice as long.
     const at::Tensor both = Random({3, 2 * width}, 2), grad = Random({3, width});
     const at::Tensor gate = both.narrow(1, 0, width), up = both.narrow(1, width, width);
     const at::Tensor wide_gate = Wide(gate).requires_grad_(), wide_up = Wide(up).requires_grad_();
-    const at::Tensor expected = at::gelu(wide_gate, "tanh") * wide_up;
+    const at::Tensor expected = act(wide_gate) * wide_up;
     expected.backward(Wide(grad));
-    EXPECT_LT(RelativeError(Wide(GegluByCuda(table_, gate, up)), expected), Bound()) << width;
-    const auto [of_gate, of_up] = GegluGradientsByCuda(table_, gate, up, grad);
+    const GatedOnCuda in = {gating, gate, up};
+    EXPECT_LT(RelativeError(Wide(GatedByCuda(table_, in)), expected), Bound()) << width;
+    const auto [of_gate, of_up] = GatedGradientsByCuda(table_, in, grad);
     EXPECT_LT(RelativeError(Wide(of_gate), wide_gate.grad()), Bound()) << width;
     EXPECT_LT(RelativeError(Wide(of_up), wide_up.grad()), Bound()) << width;
   }

@@ -17,7 +17,8 @@ std::vector<int32_t> SomeIds(int64_t count, int64_t seed) {
 
 // What makes an answer independent of its batch mates.
 TEST(CpuDecoderTest, LogitsDoNotDependOnTheStepToTheLastBit) {
-  for (const Architecture architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const Architecture architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kLlama, Architecture::kQwen3}) {
     const Gemma model = Gemma::Random(TinyForTest(architecture), 5, at::kFloat);
     const std::unique_ptr<Decoder> decoder = Decoder::Create(model, {});
     const std::vector<int32_t> ids = SomeIds(17, 4);

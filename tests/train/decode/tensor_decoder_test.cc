@@ -20,7 +20,8 @@ at::Tensor LastLogits(const Gemma& model, const std::vector<int32_t>& ids) {
 class TensorDecoderTest : public ::testing::TestWithParam<at::ScalarType> {};
 
 TEST_P(TensorDecoderTest, AgreesWithTheForwardInTheModelsDtype) {
-  for (const Architecture architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const Architecture architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kLlama, Architecture::kQwen3}) {
     const Gemma model = Gemma::Random(TinyForTest(architecture), 5, GetParam());
     TensorDecoder decoder(model);
     CachedSequence sequence = decoder.NewSequence({32, 6});

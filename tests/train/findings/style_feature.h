@@ -83,7 +83,8 @@ class StyleFeature {
     Scorer::Options options;
     options.saes = saes_;
     const auto records = Scorer(model_->model, options).Score(sequences, nullptr);
-    const Recipe recipe = MakeRecipe({std::string(64, 'a'), "float32", "cpu"}, saes_);
+    const Recipe recipe = MakeRecipe(
+        {std::string(64, 'a'), model_->model.config().architecture, "float32", "cpu"}, saes_);
     ASSERT_TRUE(WriteRecords(tiny_.Path("r.fpr"), recipe, responses, *records).ok());
     records_ = *RecordFile::Open(tiny_.Path("r.fpr"));
   }

@@ -78,7 +78,8 @@ std::map<int64_t, std::vector<int32_t>> Generate(const BatchOptions& options, do
 }
 
 TEST(BatchGenerator, AnAnswerDoesNotDependOnItsBatchMates) {
-  for (const Architecture architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const Architecture architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kLlama, Architecture::kQwen3}) {
     for (const double temperature : {0.0, 1.3}) {
       const auto alone = Generate({1, 64, 0}, temperature, architecture);
       ASSERT_EQ(alone.size(), 17u);

@@ -127,18 +127,20 @@ TEST_P(Kernels, KlFollowsTheFormulaAndIsZeroToItself) {
 }
 
 TEST_P(Kernels, NormsAndTheirGradientsFollowTheFormula) {
-  for (const int64_t width : {1, 7, 16, 67, 640}) {
+  for (const int64_t width : {1, 2, 7, 16, 67, 68, 640}) {
     at::manual_seed(width);
     const at::Tensor x = at::randn({width}) * 3, w = at::randn({width}), dy = at::randn({width});
     at::Tensor y = at::empty({width}), dx = at::empty({width}), dw = at::ones({width});
-    const NormRow row = {x.const_data_ptr<float>(), w.const_data_ptr<float>(), width, 1e-6F};
+    const double offset = width % 2 == 0 ? 1 : 0;
+    const NormRow row = {x.const_data_ptr<float>(), w.const_data_ptr<float>(), width, 1e-6F,
+                         static_cast<float>(offset)};
     const float rstd = kernels_.norm(row, y.mutable_data_ptr<float>());
     kernels_.norm_gradient(row, {dy.const_data_ptr<float>(), rstd, dx.mutable_data_ptr<float>(),
                                  dw.mutable_data_ptr<float>()});
     const at::Tensor wide = Wide(x);
     const at::Tensor r = (wide.square().mean() + 1e-6).rsqrt(), n = wide * r;
-    const at::Tensor g = Wide(dy) * (1 + Wide(w));
-    EXPECT_LT(RelativeError(Wide(y), n * (1 + Wide(w))), 1e-6) << width;
+    const at::Tensor g = Wide(dy) * (offset + Wide(w));
+    EXPECT_LT(RelativeError(Wide(y), n * (offset + Wide(w))), 1e-6) << width;
     EXPECT_LT(RelativeError(Wide(dx), r * (g - n * (g * n).mean())), 2e-6) << width;
     EXPECT_LT(RelativeError(Wide(dw), 1 + Wide(dy) * n), 1e-6) << width;
   }
@@ -164,6 +166,36 @@ TEST_P(Kernels, GegluFollowsItsFormula) {
   }
 }
 
+// Each value for itself: a sum over all of them hides a bad sigmoid of a far negative gate.
+TEST_P(Kernels, SwigluFollowsItsFormula) {
+  for (const int64_t count : {1, 16, 77}) {
+    at::manual_seed(count);
+    at::Tensor gate = at::randn({count}) * 4;
+    const at::Tensor up = at::randn({count}), grad = at::randn({count});
+    gate[0] = -20;
+    gate[count - 1] = 25;
+    at::Tensor out = at::empty({count}), dgate = at::empty({count}), dup = at::empty({count});
+    const GluSpan span = {gate.const_data_ptr<float>(), up.const_data_ptr<float>(), count};
+    kernels_.swiglu(span, out.mutable_data_ptr<float>());
+    kernels_.swiglu_gradient(span, {grad.const_data_ptr<float>(), dgate.mutable_data_ptr<float>(),
+                                    dup.mutable_data_ptr<float>()});
+    const at::Tensor silu = Wide(gate) * at::sigmoid(Wide(gate));
+    const auto close = [](const at::Tensor& made, const at::Tensor& expected) {
+      return at::allclose(Wide(made), expected, 2e-6, 1e-7);
+    };
+    EXPECT_TRUE(at::allclose(Wide(out), silu * Wide(up), 1e-6, 0)) << count;
+    EXPECT_TRUE(at::allclose(Wide(dup), silu * Wide(grad), 1e-6, 0)) << count;
+    EXPECT_TRUE(close(dgate, at::silu_backward(Wide(grad) * Wide(up), Wide(gate)))) << count;
+  }
+  const float inf = std::numeric_limits<float>::infinity(), one = 1;
+  float out[3];
+  const float gates[3] = {std::numeric_limits<float>::quiet_NaN(), -1000, inf};
+  for (int i = 0; i < 3; ++i) kernels_.swiglu({&gates[i], &one, 1}, &out[i]);
+  EXPECT_TRUE(std::isnan(out[0]));
+  EXPECT_NEAR(out[1], 0, 1e-30);
+  EXPECT_EQ(out[2], inf);
+}
+
 // Generation computes in place, and expects a value's bits not to depend on where it stands.
 TEST_P(Kernels, InPlaceAndInTailsTheBitsAreTheSame) {
   at::manual_seed(3);
@@ -179,6 +211,11 @@ TEST_P(Kernels, InPlaceAndInTailsTheBitsAreTheSame) {
     own = x.clone();
     kernels_.geglu({x.data_ptr<float>(), weight.data_ptr<float>(), count}, out.data_ptr<float>());
     kernels_.geglu({own.data_ptr<float>(), weight.data_ptr<float>(), count}, own.data_ptr<float>());
+    EXPECT_TRUE(at::equal(own, out));
+    own = x.clone();
+    kernels_.swiglu({x.data_ptr<float>(), weight.data_ptr<float>(), count}, out.data_ptr<float>());
+    kernels_.swiglu({own.data_ptr<float>(), weight.data_ptr<float>(), count},
+                    own.data_ptr<float>());
     EXPECT_TRUE(at::equal(own, out));
     const at::Tensor ones = at::ones({count});
     kernels_.geglu({same.data_ptr<float>(), ones.data_ptr<float>(), count}, same.data_ptr<float>());

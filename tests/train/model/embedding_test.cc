@@ -33,6 +33,15 @@ TEST(ScaledEmbedding, HasExactGradients) {
                                   {at::randn({4, 3}, at::kDouble)});
 }
 
+TEST(PlainEmbedding, TakesTheRowsAsTheyAre) {
+  at::manual_seed(12);
+  const at::Tensor weight = at::randn({4, 3}, at::kDouble);
+  const at::Tensor ids = at::tensor({2, 0, 2}, at::kLong).view({1, 3});
+  EXPECT_TRUE(at::equal(PlainEmbedding(weight, ids)[0], weight.index_select(0, ids[0])));
+  ExpectGradientsMatchDifferences([&](const auto& t) { return PlainEmbedding(t[0], ids); },
+                                  {weight});
+}
+
 TEST(ScaledEmbedding, SumsRepeatedIdsInFloat32) {
   // 300 gradients of 1: a bfloat16 sum stops at 256.
   const at::Tensor weight = at::ones({2, 1}, at::kBFloat16).set_requires_grad(true);

@@ -44,6 +44,7 @@ TEST(GemmaConfig, TextChangesWithEveryValueOfTheForward) {
   EXPECT_TRUE(changed([](GemmaConfig& c) { c.rope_scaling_global = 2; }));
   EXPECT_TRUE(changed([](GemmaConfig& c) { c.rms_norm_eps = 1e-5; }));
   EXPECT_TRUE(changed([](GemmaConfig& c) { c.tied_head = false; }));
+  EXPECT_TRUE(changed([](GemmaConfig& c) { c.llama3_rope = Llama3Scaling(); }));
   EXPECT_FALSE(changed([](GemmaConfig& c) { c.nested = true; }));
   EXPECT_FALSE(changed([](GemmaConfig& c) { c.warnings.emplace_back("a warning"); }));
 }

@@ -16,9 +16,10 @@ TEST(GemmaPresets, LayerPatterns) {
 }
 
 TEST(GemmaPresets, TheTinyOnesHaveEveryFeature) {
-  for (const auto architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const auto architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kLlama, Architecture::kQwen3}) {
     const GemmaConfig tiny = TinyForTest(architecture);
-    EXPECT_NE(tiny.query_pre_attn_scalar, tiny.head_dim);
+    EXPECT_EQ(tiny.query_pre_attn_scalar != tiny.head_dim, tiny.family().scales_embedding);
     EXPECT_NE(tiny.heads, tiny.kv_heads);
     EXPECT_NE(tiny.heads * tiny.head_dim, tiny.hidden_size);
     EXPECT_EQ(tiny.sliding.size(), static_cast<size_t>(tiny.layers));

@@ -74,6 +74,7 @@ TEST_P(GemmaTest, AnEditedSiteIsWhatTheRestOfTheModelSees) {
 
 TEST_P(GemmaTest, TheWindowIsOverPositions) {
   const Gemma model = Lively(GetParam());
+  if (!model.config().sliding[0]) GTEST_SKIP() << "no layer slides";
   at::Tensor ids = SomeIds(1, 12);
   ForwardOptions options;
   options.taps = {{0, Site::kResidPost}};
@@ -95,7 +96,8 @@ TEST_P(GemmaTest, TapsAreRawAndInOrder) {
   // The final norm of the last block's output is the hidden state.
   const at::Tensor& x = result.sites[0];
   const at::Tensor& weight = model.Parameters().back().second;
-  const at::Tensor normed = x * (x.square().mean(-1, true) + 1e-6).rsqrt() * (weight + 1);
+  const at::Tensor normed =
+      x * (x.square().mean(-1, true) + 1e-6).rsqrt() * (weight + model.config().norm().offset);
   EXPECT_LT(RelativeError(result.hidden, normed), 1e-5);
   options.taps = {{3, Site::kResidPost}};
   EXPECT_THROW(model.Forward(SomeIds(2, 5), options), c10::Error);
@@ -175,7 +177,8 @@ TEST_P(GemmaTest, RefusesIdsOfAnotherKind) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, GemmaTest,
-                         ::testing::Values(Architecture::kGemma2, Architecture::kGemma3));
+                         ::testing::Values(Architecture::kGemma2, Architecture::kGemma3,
+                                           Architecture::kLlama, Architecture::kQwen3));
 
 }  // namespace
 }  // namespace fpo::train

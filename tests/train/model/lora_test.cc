@@ -72,7 +72,8 @@ TEST(Lora, ANewOneChangesNothingAndIsTheSameForASeed) {
 
 // Plain and with recomputed blocks; the merged model computes the same.
 TEST(Lora, AnAdaptedModelIsTheOneWithChangedWeights) {
-  for (const Architecture architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const Architecture architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kLlama, Architecture::kQwen3}) {
     const GemmaConfig config = TinyForTest(architecture);
     Gemma model = Gemma::Random(config, 3, at::kDouble);
     const LoraConfig lora = Lora({"q_proj", "o_proj", "gate_proj", "down_proj"});

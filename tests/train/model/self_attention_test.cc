@@ -51,7 +51,8 @@ TEST(AttentionZ, ScalesByTheQueryScalarAndNotByHeadDim) {
 }
 
 TEST(AttentionZ, OnlySlidingLayersForgetOldKeys) {
-  for (const auto architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const auto architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kQwen3}) {
     const Fixture fixture(architecture);
     auto changed = fixture.tensors;
     changed[0] = changed[0].clone();
@@ -68,7 +69,8 @@ TEST(AttentionZ, OnlySlidingLayersForgetOldKeys) {
 }
 
 TEST(AttentionZ, HasExactGradients) {
-  for (const auto architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const auto architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kQwen3}) {
     const Fixture fixture(architecture);
     ExpectGradientsMatchDifferences([&](const auto& t) { return fixture.Run(t, true); },
                                     fixture.tensors);

@@ -16,8 +16,35 @@ TEST(RmsNorm, GivesThePublishedValues) {
 
 TEST(RmsNorm, HasExactGradients) {
   at::manual_seed(1);
-  ExpectGradientsMatchDifferences([](const auto& in) { return RmsNorm(in[0], in[1], 1e-6); },
-                                  {at::randn({2, 3, 5}, at::kDouble), at::randn({5}, at::kDouble)});
+  for (const double offset : {1.0, 0.0}) {
+    ExpectGradientsMatchDifferences(
+        [offset](const auto& in) {
+          return RmsNorm(in[0], in[1], {1e-6, offset});
+        },
+        {at::randn({2, 3, 5}, at::kDouble), at::randn({5}, at::kDouble)});
+  }
+}
+
+// The norm of Llama and Qwen, in every type and, of float32, by the kernels and without them.
+TEST(RmsNorm, WithoutAnOffsetMultipliesByTheWeight) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble}) {
+    at::manual_seed(4);
+    const at::Tensor x = at::randn({7, 40}).to(type).requires_grad_();
+    const at::Tensor w = at::randn({40}).to(type).requires_grad_();
+    const at::Tensor residual = at::randn({7, 40}).to(type), grad = at::randn({7, 40}).to(type);
+    const at::Tensor wide = x.detach().to(at::kDouble).requires_grad_();
+    const at::Tensor weight = w.detach().to(at::kDouble).requires_grad_();
+    const at::Tensor expected = wide * (wide.square().mean(-1, true) + 1e-6).rsqrt() * weight;
+    expected.backward(grad.to(at::kDouble));
+    const NormOptions options(1e-6, 0);
+    const at::Tensor made = RmsNorm(x, w, options);
+    made.backward(grad);
+    const double bound = type == at::kBFloat16 ? 5e-3 : type == at::kFloat ? 2e-6 : 1e-14;
+    EXPECT_LT(RelativeError(made, expected), bound);
+    EXPECT_LT(RelativeError(x.grad(), wide.grad()), bound);
+    EXPECT_LT(RelativeError(w.grad(), weight.grad()), bound);
+    EXPECT_TRUE(at::equal(AddRmsNorm(residual, x, w, options), residual + made));
+  }
 }
 
 TEST(RmsNorm, MultipliesByOnePlusWeightBeforeItRounds) {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
 
@@ -23,6 +25,32 @@ TEST(Rope, LinearScalingDividesPositions) {
   const RopeTable plain = MakeRopeTable(2, 6, {10000, 1}, like);
   EXPECT_LT(RelativeError(scaled.cos[8], plain.cos[1]), 1e-14);
   EXPECT_LT(RelativeError(scaled.sin[8], plain.sin[1]), 1e-14);
+}
+
+// Of Llama 3.2's values, whose 64 frequencies lie on both sides of each bound.
+TEST(Rope, Llama3ScalingLeavesFastTurnsAndSlowsSlowOnes) {
+  const at::Tensor like = at::zeros({1}, at::kDouble);
+  const Llama3Scaling scaling = {32, 1, 4, 8192};
+  const RopeTable table = MakeRopeTable(2, 128, {500000, 1, scaling}, like);
+  int fast = 0, slow = 0, between = 0;
+  for (int i = 0; i < 64; ++i) {
+    const double plain = std::pow(500000, -i / 64.0), turns = 8192 * plain / (2 * M_PI);
+    double expected = plain / 32;
+    if (turns > 4) {
+      expected = plain;
+      ++fast;
+    } else if (turns > 1) {
+      const double smooth = (turns - 1) / (4 - 1);
+      expected = (1 - smooth) * plain / 32 + smooth * plain;
+      ++between;
+    } else {
+      ++slow;
+    }
+    EXPECT_NEAR(table.sin[1][i].item<double>() / std::sin(expected), 1, 1e-12) << i;
+  }
+  EXPECT_GT(fast, 25);
+  EXPECT_GT(between, 3);
+  EXPECT_GT(slow, 20);
 }
 
 TEST(Rope, HasExactGradients) {

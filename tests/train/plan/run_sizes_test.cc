@@ -21,7 +21,8 @@ class RunSizesTest : public ::testing::Test {
 };
 
 TEST_F(RunSizesTest, TheModelIsCountedAsItIsLoaded) {
-  for (const Architecture architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const Architecture architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kLlama, Architecture::kQwen3}) {
     facts_.config = TinyForTest(architecture);
     EXPECT_EQ(Sizes(tiny_.Job("simpo")).step.model.Parameters(), ParameterCount(facts_.config));
   }

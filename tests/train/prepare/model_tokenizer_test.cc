@@ -45,7 +45,7 @@ TEST_F(ModelTokenizerTest, TheEmbeddingMustHoldEveryId) {
   folder_.Put("config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
   const auto pointer = OpenModelTokenizer(folder_.path());
   EXPECT_TRUE(absl::StrContains(pointer.status().message(), "git lfs pull")) << pointer.status();
-  folder_.Put("config.json", R"({"model_type":"llama"})");
+  folder_.Put("config.json", R"({"model_type":"mistral"})");
   const auto other = OpenModelTokenizer(folder_.path());
   EXPECT_TRUE(absl::StrContains(other.status().message(), "config.json")) << other.status();
 }

@@ -18,7 +18,8 @@ TEST(ReferenceFile, ComputesOnlyWhatIsMissingAndKeepsTheRest) {
   for (const TokenPair& pair : pairs) {
     responses.push_back({RecordKey(pair.prompt, pair.chosen), pair.prompt, pair.chosen});
   }
-  const Recipe recipe = MakeRecipe({model->digest, "float32", "cpu", "all"}, {});
+  const Recipe recipe =
+      MakeRecipe({model->digest, model->model.config().architecture, "float32", "cpu", "all"}, {});
   int loads = 0;
   const auto make = [&]() -> absl::StatusOr<Scorer> {
     ++loads;

@@ -54,19 +54,28 @@ TEST(ReferencePlan, KeysAreOfThePairsThatAreRead) {
 
 // What is computed by another function must not be taken for the same.
 TEST(ReferencePlan, FusedAttentionHasAForwardRecipeOfItsOwn) {
-  const auto forward = [](const char* dtype, const char* device) {
-    return MakeRecipe({"digest", dtype, device, "all", "float32"}, {}).forward;
+  Architecture architecture = Architecture::kGemma3;
+  const auto forward = [&](const char* dtype, const char* device) {
+    return MakeRecipe({"digest", architecture, dtype, device, "all", "float32"}, {}).forward;
   };
   FastPaths paths = ActiveFastPaths();
   paths.fused_attention = true;
   const FastPathsInScope scope(paths);
-  EXPECT_EQ(forward("bfloat16", "cuda"), kFusedForwardRecipe);
-  EXPECT_EQ(forward("float32", "cuda"), kForwardRecipe);
-  EXPECT_EQ(forward("bfloat16", "cpu"), kForwardRecipe);
+  EXPECT_EQ(forward("bfloat16", "cuda"), "gemma-1-fused");
+  EXPECT_EQ(forward("float32", "cuda"), "gemma-1");
+  EXPECT_EQ(forward("bfloat16", "cpu"), "gemma-1");
   paths.fused_attention = false;
   const FastPathsInScope off(paths);
-  EXPECT_EQ(forward("bfloat16", "cuda"), kForwardRecipe);
-  EXPECT_STRNE(kForwardRecipe, kFusedForwardRecipe);
+  EXPECT_EQ(forward("bfloat16", "cuda"), "gemma-1");
+  // Each family has recipes of its own; the two Gemmas have shared theirs from the beginning.
+  std::set<std::string> recipes;
+  for (const Architecture other :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kLlama, Architecture::kQwen3}) {
+    architecture = other;
+    recipes.insert(forward("bfloat16", "cuda"));
+    recipes.insert(FamilyOf(other).fused_forward_recipe);
+  }
+  EXPECT_EQ(recipes.size(), 6u);
 }
 
 // The margin-only recipe of an FPO job is the recipe of a DPO job on the same model.
@@ -81,7 +90,7 @@ TEST(ReferencePlan, DpoFindsWhatFpoStored) {
 }
 
 TEST(ReferencePlan, EveryPartOfTheRecipeCounts) {
-  const RecipeInputs base{std::string(64, 'a'), "float32", "cpu", "all"};
+  const RecipeInputs base{std::string(64, 'a'), Architecture::kGemma2, "float32", "cpu", "all"};
   RecipeInputs other = base;
   other.device = "cuda";
   EXPECT_NE(RecipeId(MakeRecipe(base, {})), RecipeId(MakeRecipe(other, {})));

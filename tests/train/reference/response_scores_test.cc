@@ -86,7 +86,8 @@ std::vector<at::Tensor> ValuesAndGradients(const Gemma& model, const FastPaths& 
 
 class FastScores : public ::testing::TestWithParam<Architecture> {};
 INSTANTIATE_TEST_SUITE_P(Architectures, FastScores,
-                         ::testing::Values(Architecture::kGemma2, Architecture::kGemma3));
+                         ::testing::Values(Architecture::kGemma2, Architecture::kGemma3,
+                                           Architecture::kLlama, Architecture::kQwen3));
 
 // Positions, windows, shared prompts and the head's chunks, each by itself and together.
 TEST_P(FastScores, EqualThePlainOnes) {

@@ -146,7 +146,8 @@ TEST(ActivationSource, EveryRowComesOnceForEachResponse) {
 // same.
 TEST(ActivationSource, PackedRowsAreThePaddedOnesInTheirOrder) {
   const std::vector<TokenPair> pairs = DistinctPairs(12);
-  for (const Architecture architecture : {Architecture::kGemma2, Architecture::kGemma3}) {
+  for (const Architecture architecture :
+       {Architecture::kGemma2, Architecture::kGemma3, Architecture::kLlama, Architecture::kQwen3}) {
     for (const Site site : {Site::kResidPost, Site::kMlpOut, Site::kAttnZ}) {
       for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
         const Gemma model = Lively(architecture, dtype);

@@ -10,7 +10,7 @@ namespace fpo::train {
 
 enum class NumberType : int32_t { kFloat32, kBFloat16 };
 
-// y = x * rsqrt(mean(x^2) + eps) * (1 + weight), rounded; with `residual` then residual + y,
+// y = x * rsqrt(mean(x^2) + eps) * (offset + weight), rounded; with `residual` then residual + y,
 // rounded again. x, weight, residual, y: of `type`.
 struct CudaNorm {
   NumberType type;
@@ -18,7 +18,7 @@ struct CudaNorm {
   void* y;
   float* rstd;  // [rows]
   int64_t rows, width;
-  float eps;
+  float eps, offset;
 };
 // `parts`: scratch, [CudaNormParts(rows), width]. grad_weight: [width], added to when `adds`.
 struct CudaNormGradient {
@@ -28,6 +28,7 @@ struct CudaNormGradient {
   void* grad_x;
   float *parts, *grad_weight;
   int64_t rows, width;
+  float offset;
   bool adds;
 };
 constexpr int64_t CudaNormPartRows(int64_t rows) { return rows <= 4096 ? 8 : (rows + 511) / 512; }
@@ -35,15 +36,18 @@ constexpr int64_t CudaNormParts(int64_t rows) {
   return (rows + CudaNormPartRows(rows) - 1) / CudaNormPartRows(rows);
 }
 
-// gelu_tanh(gate) * up. Strides: numbers from one row to the next.
-struct CudaGeglu {
+// gelu_tanh(gate) * up or silu(gate) * up. Strides: numbers from one row to the next.
+enum class Gating : int32_t { kGeluTanh, kSilu };
+struct CudaGated {
   NumberType type;
+  Gating gating;
   const void *gate, *up;
   void* out;
   int64_t rows, width, gate_stride, up_stride, out_stride;
 };
-struct CudaGegluGradient {
+struct CudaGatedGradient {
   NumberType type;
+  Gating gating;
   const void *gate, *up, *grad;
   void *grad_gate, *grad_up;
   int64_t rows, width, gate_stride, up_stride, grad_stride, out_stride;  // out: of both gradients

@@ -12,14 +12,14 @@ namespace fpo::train {
 
 // Of this file and those it includes: a library of another version is not used. Change it with any
 // line.
-constexpr int32_t kCudaTableVersion = 1;
+constexpr int32_t kCudaTableVersion = 2;
 
 struct CudaTable {
   int32_t version;
   const char* (*norm)(const CudaNorm&, void* stream);
   const char* (*norm_gradient)(const CudaNormGradient&, void* stream);
-  const char* (*geglu)(const CudaGeglu&, void* stream);
-  const char* (*geglu_gradient)(const CudaGegluGradient&, void* stream);
+  const char* (*gated)(const CudaGated&, void* stream);
+  const char* (*gated_gradient)(const CudaGatedGradient&, void* stream);
   const char* (*rope)(const CudaRope&, void* stream);
   const char* (*logits)(const CudaLogits&, void* stream);
   const char* (*kl)(const CudaKl&, void* stream);

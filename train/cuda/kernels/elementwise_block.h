@@ -9,11 +9,20 @@
 // Gated activation and rotation: kernels as norm_block.h describes them.
 namespace fpo::train::cuda {
 
-// gelu_tanh(x) = x half, and its derivative.
-struct Gelu {
-  float half, slope;
+// activation(x) = x factor, and its derivative.
+struct Gate {
+  float factor, slope;
 
-  FPO_BOTH static Gelu Of(float x) {
+  FPO_BOTH static Gate Of(Gating gating, float x) {
+    return gating == Gating::kSilu ? Silu(x) : GeluTanh(x);
+  }
+
+ private:
+  FPO_BOTH static Gate Silu(float x) {
+    const float sigmoid = 1 / (1 + expf(-x));
+    return {sigmoid, sigmoid * (1 + x * (1 - sigmoid))};
+  }
+  FPO_BOTH static Gate GeluTanh(float x) {
     constexpr float kScale = 0.7978845608028654F, kCube = 0.044715F;  // sqrt(2 / pi)
     const float t = tanhf((x + x * x * x * kCube) * kScale);
     const float half = (t + 1) * 0.5F;
@@ -23,8 +32,8 @@ struct Gelu {
 };
 
 template <class T>
-struct GegluForward {  // one row
-  CudaGeglu call;
+struct GatedForward {  // one row
+  CudaGated call;
 
   template <class Block>
   FPO_DEVICE void operator()(Block& block, int64_t row) const {
@@ -33,7 +42,9 @@ struct GegluForward {  // one row
         float gate[kPack<T>], up[kPack<T>];
         Load(RowOf<T>(call.gate, row, call.gate_stride) + i, left, gate);
         Load(RowOf<T>(call.up, row, call.up_stride) + i, left, up);
-        for (int k = 0; k < kPack<T>; ++k) up[k] = gate[k] * Gelu::Of(gate[k]).half * up[k];
+        for (int k = 0; k < kPack<T>; ++k) {
+          up[k] = gate[k] * Gate::Of(call.gating, gate[k]).factor * up[k];
+        }
         Store(up, left, RowOf<T>(call.out, row, call.out_stride) + i);
       });
     });
@@ -41,8 +52,8 @@ struct GegluForward {  // one row
 };
 
 template <class T>
-struct GegluBackward {  // one row
-  CudaGegluGradient call;
+struct GatedBackward {  // one row
+  CudaGatedGradient call;
 
   template <class Block>
   FPO_DEVICE void operator()(Block& block, int64_t row) const {
@@ -53,9 +64,9 @@ struct GegluBackward {  // one row
         Load(RowOf<T>(call.up, row, call.up_stride) + i, left, up);
         Load(RowOf<T>(call.grad, row, call.grad_stride) + i, left, grad);
         for (int k = 0; k < kPack<T>; ++k) {
-          const Gelu gelu = Gelu::Of(gate[k]);
-          up[k] = grad[k] * up[k] * gelu.slope;
-          grad[k] = gate[k] * gelu.half * grad[k];
+          const Gate activated = Gate::Of(call.gating, gate[k]);
+          up[k] = grad[k] * up[k] * activated.slope;
+          grad[k] = gate[k] * activated.factor * grad[k];
         }
         Store(up, left, RowOf<T>(call.grad_gate, row, call.out_stride) + i);
         Store(grad, left, RowOf<T>(call.grad_up, row, call.out_stride) + i);

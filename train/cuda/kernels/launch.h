@@ -47,12 +47,12 @@ struct Calls {
     if (const char* problem = ByType<NormBackward>(call, size, stream)) return problem;
     return Grid::Launch(NormWeightSums{call}, {(call.width + 63) / 64, 64}, stream);
   }
-  static const char* Geglu(const CudaGeglu& call, void* stream) {
-    return ByType<GegluForward>(call, {call.rows, ThreadsFor(call.width, Pack(call.type))}, stream);
+  static const char* Gated(const CudaGated& call, void* stream) {
+    return ByType<GatedForward>(call, {call.rows, ThreadsFor(call.width, Pack(call.type))}, stream);
   }
-  static const char* GegluGradient(const CudaGegluGradient& call, void* stream) {
+  static const char* GatedGradient(const CudaGatedGradient& call, void* stream) {
     const Size size = {call.rows, ThreadsFor(call.width, Pack(call.type))};
-    return ByType<GegluBackward>(call, size, stream);
+    return ByType<GatedBackward>(call, size, stream);
   }
   static const char* Rope(const CudaRope& call, void* stream) {
     const int64_t width = call.heads * call.half;
@@ -95,7 +95,7 @@ struct Calls {
   }
 
   static constexpr CudaTable kTable = {
-      kCudaTableVersion, Norm,    NormGradient, Geglu,   GegluGradient, Rope, Logits,  Kl,
+      kCudaTableVersion, Norm,    NormGradient, Gated,   GatedGradient, Rope, Logits,  Kl,
       LogitGradient,     RowSums, ResponseSums, Squares, Clip,          Adam, RmsProp, nullptr};
 };
 

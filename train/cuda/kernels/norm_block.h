@@ -6,7 +6,7 @@
 #include "train/cuda/kernels/cuda_calls.h"
 #include "train/cuda/kernels/numbers.h"
 
-// Gemma's norm. A kernel is called once for each block of threads. `Block`
+// The norm of rows. A kernel is called once for each block of threads. `Block`
 // is the grid's (device_grid.h) or a test's that computes one thread after another
 // (tests/train/cuda/serial_grid.h):
 //
@@ -46,7 +46,7 @@ struct NormForward {  // one row
     float x[kPack<T>], w[kPack<T>], base[kPack<T>];
     Load(RowOf<T>(call.x, row, call.width) + i, left, x);
     Load(RowOf<T>(call.weight, 0, 0) + i, left, w);
-    for (int k = 0; k < kPack<T>; ++k) x[k] = x[k] * rstd * (w[k] + 1);
+    for (int k = 0; k < kPack<T>; ++k) x[k] = x[k] * rstd * (w[k] + call.offset);
     if (call.residual != nullptr) {
       Load(RowOf<T>(call.residual, row, call.width) + i, left, base);
       for (int k = 0; k < kPack<T>; ++k) x[k] = base[k] + Rounded<T>(x[k]);
@@ -55,8 +55,8 @@ struct NormForward {  // one row
   }
 };
 
-// With n = x * rstd and g = dy * (1 + w): dx = rstd * (g - n * mean(g * n)); the part's dw = sum of
-// dy * n, whose columns belong to one thread each.
+// With n = x * rstd and g = dy * (offset + w): dx = rstd * (g - n * mean(g * n)); the part's dw =
+// sum of dy * n, whose columns belong to one thread each.
 template <class T>
 struct NormBackward {  // CudaNormPartRows rows
   CudaNormGradient call;
@@ -71,7 +71,9 @@ struct NormBackward {  // CudaNormPartRows rows
         ForEachPack<kPack<T>>(call.width, thread, block.threads(), [&](int64_t i, int64_t left) {
           Values v;
           Read(row, i, left, &v);
-          for (int k = 0; k < kPack<T>; ++k) sum += v.grad[k] * (v.weight[k] + 1) * v.normed[k];
+          for (int k = 0; k < kPack<T>; ++k) {
+            sum += v.grad[k] * (v.weight[k] + call.offset) * v.normed[k];
+          }
         });
         return sum;
       });
@@ -107,7 +109,7 @@ struct NormBackward {  // CudaNormPartRows rows
     float* const own = call.parts + at.part * call.width + at.i;
     if (!is_first) Load(own, at.left, sums);
     for (int k = 0; k < kPack<T>; ++k) {
-      grad_x[k] = rstd * (v.grad[k] * (v.weight[k] + 1) - v.normed[k] * mean);
+      grad_x[k] = rstd * (v.grad[k] * (v.weight[k] + call.offset) - v.normed[k] * mean);
       sums[k] += v.grad[k] * v.normed[k];
     }
     Store(sums, at.left, own);

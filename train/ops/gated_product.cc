@@ -1,4 +1,4 @@
-#include "train/ops/geglu.h"
+#include "train/ops/gated_product.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -20,7 +20,7 @@ using torch::autograd::variable_list;
 at::Tensor Widen(const at::Tensor& x) { return x.to(WideType(x)); }
 
 // Null unless gate and up are what the kernels read.
-const KernelSet* GegluKernels(const at::Tensor& gate, const at::Tensor& up) {
+const KernelSet* GatedKernels(const at::Tensor& gate, const at::Tensor& up) {
   const bool fits = gate.is_contiguous() && up.is_contiguous() && KernelsOf(up) != nullptr;
   return fits ? KernelsOf(gate) : nullptr;
 }
@@ -37,36 +37,60 @@ void ForEachBlock(int64_t elements, const Fn& fn) {
   });
 }
 
-struct GegluFunction : torch::autograd::Function<GegluFunction> {
+struct GeluTanh {
+  static constexpr Gating kGating = Gating::kGeluTanh;
+  static constexpr auto kForward = &KernelSet::geglu;
+  static constexpr auto kBackward = &KernelSet::geglu_gradient;
+  static at::Tensor Of(const at::Tensor& gate) { return at::gelu(gate, "tanh"); }
+  static at::Tensor Gradient(const at::Tensor& grad, const at::Tensor& gate) {
+    return at::gelu_backward(grad, gate, "tanh");
+  }
+};
+
+struct Silu {
+  static constexpr Gating kGating = Gating::kSilu;
+  static constexpr auto kForward = &KernelSet::swiglu;
+  static constexpr auto kBackward = &KernelSet::swiglu_gradient;
+  static at::Tensor Of(const at::Tensor& gate) { return at::silu(gate); }
+  static at::Tensor Gradient(const at::Tensor& grad, const at::Tensor& gate) {
+    return at::silu_backward(grad, gate);
+  }
+};
+
+template <class Activation>
+struct GatedFunction : torch::autograd::Function<GatedFunction<Activation>> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate,
                             const at::Tensor& up) {
     context->save_for_backward({gate, up});
-    if (const CudaTable* cuda = CudaKernelsOf(gate)) return GegluByCuda(*cuda, gate, up);
-    if (const KernelSet* kernels = GegluKernels(gate, up)) {
+    if (const CudaTable* cuda = CudaKernelsOf(gate)) {
+      return GatedByCuda(*cuda, {Activation::kGating, gate, up});
+    }
+    if (const KernelSet* kernels = GatedKernels(gate, up)) {
       at::Tensor result = at::empty_like(gate);
       const float* const gates = gate.const_data_ptr<float>();
       const float* const ups = up.const_data_ptr<float>();
       float* const out = result.mutable_data_ptr<float>();
       ForEachBlock(gate.numel(), [&](int64_t first, int64_t count) {
-        kernels->geglu({gates + first, ups + first, count}, out + first);
+        (kernels->*Activation::kForward)({gates + first, ups + first, count}, out + first);
       });
       return result;
     }
-    return at::gelu(Widen(gate), "tanh").mul_(Widen(up)).to(gate.scalar_type());
+    return Activation::Of(Widen(gate)).mul_(Widen(up)).to(gate.scalar_type());
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
     if (const CudaTable* cuda = CudaKernelsOf(saved[0])) {
-      const auto made = GegluGradientsByCuda(*cuda, saved[0], saved[1], grads[0]);
+      const auto made =
+          GatedGradientsByCuda(*cuda, {Activation::kGating, saved[0], saved[1]}, grads[0]);
       return {made.first, made.second};
     }
-    if (const KernelSet* kernels = GegluKernels(saved[0], saved[1])) {
+    if (const KernelSet* kernels = GatedKernels(saved[0], saved[1])) {
       return GradientsByKernels(*kernels, saved, grads[0].contiguous());
     }
     const at::Tensor gate = Widen(saved[0]), up = Widen(saved[1]), grad = Widen(grads[0]);
-    const at::Tensor grad_gate = at::gelu_backward(grad * up, gate, "tanh");
-    const at::Tensor grad_up = at::gelu(gate, "tanh").mul_(grad);
+    const at::Tensor grad_gate = Activation::Gradient(grad * up, gate);
+    const at::Tensor grad_up = Activation::Of(gate).mul_(grad);
     return {grad_gate.to(saved[0].scalar_type()), grad_up.to(saved[1].scalar_type())};
   }
 
@@ -79,18 +103,27 @@ struct GegluFunction : torch::autograd::Function<GegluFunction> {
     float* const gate_out = grad_gate.mutable_data_ptr<float>();
     float* const up_out = grad_up.mutable_data_ptr<float>();
     ForEachBlock(grad.numel(), [&](int64_t first, int64_t count) {
-      kernels.geglu_gradient({gates + first, ups + first, count},
-                             {grads + first, gate_out + first, up_out + first});
+      (kernels.*Activation::kBackward)({gates + first, ups + first, count},
+                                       {grads + first, gate_out + first, up_out + first});
     });
     return {grad_gate, grad_up};
   }
 };
 
+template <class Activation>
+at::Tensor GatedProduct(const at::Tensor& gate, const at::Tensor& up) {
+  TORCH_CHECK(gate.sizes() == up.sizes(), "a gated product of gate ", gate.sizes(), " and up ",
+              up.sizes());
+  return GatedFunction<Activation>::apply(gate, up);
+}
+
 }  // namespace
 
 at::Tensor Geglu(const at::Tensor& gate, const at::Tensor& up) {
-  TORCH_CHECK(gate.sizes() == up.sizes(), "Geglu: gate ", gate.sizes(), " and up ", up.sizes());
-  return GegluFunction::apply(gate, up);
+  return GatedProduct<GeluTanh>(gate, up);
+}
+at::Tensor Swiglu(const at::Tensor& gate, const at::Tensor& up) {
+  return GatedProduct<Silu>(gate, up);
 }
 
 }  // namespace fpo::train
