@@ -112,7 +112,7 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
   static const std::vector<OneFileLibrary> libraries = {
       {"CLI/", {"ctl/command_line/flags", "common/flags/"}},
       {"yaml-cpp/", {"common/job/job_yaml.cc"}},
-      {"utf8proc.h", {"ctl/show/text_layout.cc"}},
+      {"utf8proc.h", {"ctl/show/text_layout.cc", "train/tokenizer/words/nfc.cc"}},
       {"openssl/", {"common/hash.cc", "common/http/hmac.cc", "common/rpc/security/credentials.cc"}},
       {"spdlog/", {"common/observe/log.cc"}},
       {"rocksdb/",

@@ -315,7 +315,7 @@ void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candid
   report.off_prompt += candidate.off_prompt;
   const int32_t bos = tokenizer_.bos();
   const bool bos_first = pair.prompt[0] == bos;
-  report.missing_bos += !bos_first;
+  report.missing_bos += bos >= 0 && !bos_first;
   report.doubled_bos += bos_first && pair.prompt.size() > 1 && pair.prompt[1] == bos;
   std::string bytes;
   for (const Ids* part : {&pair.prompt, &pair.chosen, &pair.rejected}) {

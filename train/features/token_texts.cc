@@ -1,5 +1,6 @@
 #include "train/features/token_texts.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "train/data/context_id.h"
 
@@ -13,6 +14,9 @@ std::string Decoded(const Tokenizer& tokenizer, absl::Span<const int32_t> ids) {
   return text.ok() ? *text : absl::StrCat(" #", ids.front());
 }
 
+// A piece of a byte-level encoding may be a space and the first byte of a character.
+bool IsBroken(const std::string& text) { return absl::StrContains(text, kBroken); }
+
 }  // namespace
 
 std::vector<std::string> TokenTexts(const Tokenizer& tokenizer, absl::Span<const int32_t> ids) {
@@ -22,8 +26,8 @@ std::vector<std::string> TokenTexts(const Tokenizer& tokenizer, absl::Span<const
   for (size_t i = 0; i < tokens.size();) {
     size_t end = i + 1;
     texts[i] = Decoded(tokenizer, {&tokens[i], 1});
-    if (texts[i] == kBroken) {
-      while (end < tokens.size() && Decoded(tokenizer, {&tokens[end], 1}) == kBroken) ++end;
+    if (IsBroken(texts[i])) {
+      while (end < tokens.size() && IsBroken(Decoded(tokenizer, {&tokens[end], 1}))) ++end;
       texts[i] = Decoded(tokenizer, {&tokens[i], end - i});
     }
     i = end;

@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
+#include "train/tokenizer/words/byte_level.h"
 
 namespace fpo::train {
 
@@ -11,8 +12,18 @@ bool TextStream::IsByte(int32_t id) const {
   return piece.size() == 6 && absl::StartsWith(piece, "<0x") && piece.back() == '>';
 }
 
+// A piece of a byte-level encoding may end inside of a character.
+std::string TextStream::AddBytes(int32_t id) {
+  AppendBytesOf(tokenizer_.PieceOf(id), &bytes_);
+  const size_t whole = WholeCharacters(bytes_);
+  const std::string text = LossyUtf8(absl::string_view(bytes_).substr(0, whole));
+  bytes_.erase(0, whole);
+  return text;
+}
+
 std::string TextStream::Add(int32_t id) {
   if (tokenizer_.IsSpecial(id)) return "";
+  if (tokenizer_.byte_level()) return AddBytes(id);
   if (IsByte(id)) {
     held_.push_back(id);
     return "";
@@ -24,6 +35,11 @@ std::string TextStream::Add(int32_t id) {
 }
 
 std::string TextStream::Finish() {
+  if (tokenizer_.byte_level()) {
+    const std::string text = LossyUtf8(bytes_);
+    bytes_.clear();
+    return text;
+  }
   const auto text = tokenizer_.Decode(held_);
   held_.clear();
   return text.ok() ? *text : "";

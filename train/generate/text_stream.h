@@ -22,9 +22,11 @@ class TextStream {
 
  private:
   bool IsByte(int32_t id) const;
+  std::string AddBytes(int32_t id);
 
   const Tokenizer& tokenizer_;
   std::vector<int32_t> held_;  // byte tokens
+  std::string bytes_;          // of a byte-level encoding: the beginning of a character
 };
 
 }  // namespace fpo::train

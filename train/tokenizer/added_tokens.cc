@@ -4,16 +4,10 @@
 #include <utility>
 
 #include "common/text/utf8.h"
+#include "train/tokenizer/words/code_ranges.h"
 
 namespace fpo::train {
 namespace {
-
-// Unicode's White_Space.
-bool IsSpace(int32_t code) {
-  return (code >= 0x09 && code <= 0x0D) || code == 0x20 || code == 0x85 || code == 0xA0 ||
-         code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 ||
-         code == 0x202F || code == 0x205F || code == 0x3000;
-}
 
 // Where the white space that ends at `end` begins, not before `least`.
 size_t SpaceBefore(absl::string_view text, size_t least, size_t end) {
@@ -21,7 +15,7 @@ size_t SpaceBefore(absl::string_view text, size_t least, size_t end) {
     size_t begin = end - 1;
     while (begin > least && (static_cast<uint8_t>(text[begin]) & 0xC0) == 0x80) --begin;
     size_t at = begin;
-    if (!IsSpace(NextCodePoint(text, &at))) break;
+    if (!IsWhiteSpace(NextCodePoint(text, &at))) break;
     end = begin;
   }
   return end;
@@ -31,7 +25,7 @@ size_t SpaceBefore(absl::string_view text, size_t least, size_t end) {
 size_t SpaceBehind(absl::string_view text, size_t begin) {
   while (begin < text.size()) {
     size_t at = begin;
-    if (!IsSpace(NextCodePoint(text, &at))) break;
+    if (!IsWhiteSpace(NextCodePoint(text, &at))) break;
     begin = at;
   }
   return begin;

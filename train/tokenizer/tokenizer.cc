@@ -12,6 +12,9 @@
 #include "common/text/utf8.h"
 #include "train/tokenizer/tokenizer_folder.h"
 #include "train/tokenizer/tokenizer_spec.h"
+#include "train/tokenizer/words/byte_level.h"
+#include "train/tokenizer/words/nfc.h"
+#include "train/tokenizer/words/word_split.h"
 
 namespace fpo::train {
 namespace {
@@ -20,12 +23,17 @@ constexpr size_t kTextBytesMax = size_t{64} << 20;
 constexpr char kReplacement[] = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char kImageToken[] = "<image_soft_token>";
 
-std::string Replaced(absl::string_view text, const std::vector<TextReplacement>& replacements) {
+std::string WithReplacements(absl::string_view text,
+                             const std::vector<TextReplacement>& replacements) {
   std::string out(text);
   for (const TextReplacement& r : replacements) {
     absl::StrReplaceAll({{r.pattern, r.content}}, &out);
   }
   return out;
+}
+
+std::string Normalised(absl::string_view text, const TokenizerSpec& spec) {
+  return WithReplacements(spec.nfc ? NormalisedToNfc(text) : std::string(text), spec.normalizer);
 }
 
 // The byte that a piece "<0x41>" stands for when decoding; -1: none.
@@ -46,7 +54,7 @@ std::vector<AddedToken> Chosen(const TokenizerSpec& spec, bool normalized) {
   for (const AddedToken& token : spec.added) {
     if (token.normalized != normalized) continue;
     tokens.push_back(token);
-    if (normalized) tokens.back().content = Replaced(token.content, spec.normalizer);
+    if (normalized) tokens.back().content = Normalised(token.content, spec);
   }
   return tokens;
 }
@@ -68,6 +76,7 @@ Digest DigestOf(const TokenizerSpec& spec) {
     }
   }
   add(spec.split_behind);
+  if (spec.byte_level()) absl::StrAppend(&text, "byte-level ", spec.word_digits, spec.nfc, "\n");
   for (const auto* token : {&spec.bos, &spec.eos, &spec.pad}) add(token->value_or(""));
   std::vector<AddedToken> added = spec.added;
   std::sort(added.begin(), added.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -107,7 +116,8 @@ struct Tokenizer::State {
 
   std::optional<int32_t> IdOf(absl::string_view piece) const {
     const auto it = added_ids.find(piece);
-    return it == added_ids.end() ? bpe.IdOf(piece) : it->second;
+    if (it != added_ids.end()) return it->second;
+    return spec.byte_level() ? bpe.IdOf(ByteCharsOf(piece)) : bpe.IdOf(piece);
   }
   int32_t IdOf(const std::optional<std::string>& token) const {
     return token ? IdOf(absl::string_view(*token)).value_or(-1) : -1;
@@ -129,13 +139,18 @@ struct Tokenizer::State {
 };
 
 void Tokenizer::State::EncodePlain(absl::string_view text, std::vector<int32_t>* ids) const {
-  const std::string normalised = Replaced(text, spec.normalizer);
+  const std::string normalised = Normalised(text, spec);
   added_normalized.Split(
       normalised, [&](absl::string_view part) { EncodeNormalised(part, ids); },
       [&](int32_t id) { ids->push_back(id); });
 }
 
 void Tokenizer::State::EncodeNormalised(absl::string_view text, std::vector<int32_t>* ids) const {
+  if (spec.byte_level()) {
+    SplitWords(text, spec.word_digits,
+               [&](absl::string_view word) { bpe.Encode(ByteCharsOf(word), ids); });
+    return;
+  }
   const std::string& mark = spec.split_behind;
   while (!text.empty()) {
     const size_t found = mark.empty() ? text.npos : text.find(mark);
@@ -196,10 +211,26 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(absl::string_view text,
   return ids;
 }
 
+absl::Status Tokenizer::CheckId(int32_t id) const {
+  if (id >= 0 && id < size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("token id ", id, " is outside the vocabulary of ", size()));
+}
+
+absl::StatusOr<std::string> Tokenizer::DecodeBytes(absl::Span<const int32_t> ids) const {
+  std::string bytes;
+  for (const int32_t id : ids) {
+    FPO_RETURN_IF_ERROR(CheckId(id));
+    AppendBytesOf(PieceOf(id), &bytes);
+  }
+  return LossyUtf8(bytes);
+}
+
 // As in the `tokenizers` library: a run of byte pieces decodes to its text when that is UTF-8,
 // otherwise to one U+FFFD per byte.
 absl::StatusOr<std::string> Tokenizer::Decode(absl::Span<const int32_t> ids) const {
   FPO_RETURN_IF_ERROR(present());
+  if (byte_level()) return DecodeBytes(ids);
   std::string text, bytes;
   const auto flush = [&] {
     const bool good = FirstInvalidUtf8(bytes) == bytes.size();
@@ -207,11 +238,8 @@ absl::StatusOr<std::string> Tokenizer::Decode(absl::Span<const int32_t> ids) con
     bytes.clear();
   };
   for (const int32_t id : ids) {
-    if (id < 0 || id >= size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("token id ", id, " is outside the vocabulary of ", size()));
-    }
-    const std::string piece = Replaced(PieceOf(id), state_->spec.on_decoding);
+    FPO_RETURN_IF_ERROR(CheckId(id));
+    const std::string piece = WithReplacements(PieceOf(id), state_->spec.on_decoding);
     const int byte = state_->spec.decodes_bytes ? ByteOf(piece) : -1;
     if (byte >= 0) {
       bytes.push_back(static_cast<char>(byte));
@@ -236,6 +264,7 @@ bool Tokenizer::IsAdded(int32_t id) const {
 }
 bool Tokenizer::IsSpecial(int32_t id) const { return state_->special.contains(id); }
 int32_t Tokenizer::size() const { return static_cast<int32_t>(state_->tokens.size()); }
+bool Tokenizer::byte_level() const { return state_->spec.byte_level(); }
 int32_t Tokenizer::pad() const { return state_->pad; }
 int32_t Tokenizer::bos() const { return state_->absence.bos; }
 int32_t Tokenizer::eos() const { return state_->absence.eos; }

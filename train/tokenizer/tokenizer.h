@@ -16,8 +16,8 @@ namespace fpo::train {
 
 struct TokenizerSpec;
 
-// Gemma's tokenizer, from tokenizer.json or tokenizer.model; the ids are those of Hugging Face's
-// `tokenizers` library. Thread-safe.
+// A tokenizer of Gemma's kind, from tokenizer.json or tokenizer.model, or of Llama 3's and Qwen's,
+// from tokenizer.json; the ids are those of Hugging Face's `tokenizers` library. Thread-safe.
 //
 // Encode turns every added token in the text ("<bos>", "<unk>", "<end_of_turn>", newline runs) into
 // its id, except where the caller says that it is literal: a chat template's caller does so for
@@ -47,16 +47,18 @@ class Tokenizer {
   // InvalidArgument for an id outside the vocabulary.
   absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids) const;
 
-  // Exact piece or added token, e.g. "<start_of_turn>". nullopt when there is none.
+  // The id of exactly this text, a piece or an added token, e.g. "<start_of_turn>". nullopt: none.
   std::optional<int32_t> IdOf(absl::string_view piece) const;
-  const std::string& PieceOf(int32_t id) const;  // id in [0, size)
-  bool IsAdded(int32_t id) const;                // an added token, as "<bos>" or a newline run
-  bool IsSpecial(int32_t id) const;              // one that is no text: "<bos>", not a newline run
-  int32_t size() const;                          // number of ids: pieces and added tokens
-  int32_t pad() const;                           // -1: none
-  int32_t bos() const;
+  // id in [0, size). Of a byte-level encoding in its spelling, "Ġthe".
+  const std::string& PieceOf(int32_t id) const;
+  bool IsAdded(int32_t id) const;    // an added token, as "<bos>" or a newline run
+  bool IsSpecial(int32_t id) const;  // one that is no text: "<bos>", not a newline run
+  int32_t size() const;              // number of ids: pieces and added tokens
+  int32_t pad() const;               // -1: none
+  int32_t bos() const;               // -1: texts begin without one, as Qwen's
   int32_t eos() const;
 
+  bool byte_level() const;                           // pieces may be parts of characters
   absl::Status present() const;                      // OK, or why there is no tokenizer
   const std::string& file() const;                   // the one in use; "" when absent
   const std::vector<std::string>& warnings() const;  // about the files, for the user
@@ -76,6 +78,8 @@ class Tokenizer {
   struct State;
   explicit Tokenizer(std::unique_ptr<State> state);
   static absl::StatusOr<Tokenizer> Make(TokenizerSpec spec, std::vector<std::string> warnings);
+  absl::Status CheckId(int32_t id) const;
+  absl::StatusOr<std::string> DecodeBytes(absl::Span<const int32_t> ids) const;
   std::unique_ptr<State> state_;
 };
 

@@ -20,6 +20,7 @@
 #include "train/tokenizer/sentencepiece_model.h"
 #include "train/tokenizer/tokenizer_agreement.h"
 #include "train/tokenizer/tokenizer_json.h"
+#include "train/tokenizer/words/byte_level.h"
 
 namespace fpo::train {
 namespace {
@@ -101,7 +102,7 @@ class Companions {
 // What transformers puts around a text by itself when it is not told otherwise; templates and rows
 // decide that here.
 void Companions::WarnOfAdditions() {
-  if (config_.value("add_bos_token", Json(true)) == false) {
+  if (out_.spec.bos && config_.value("add_bos_token", Json(true)) == false) {
     out_.warnings.push_back(absl::StrCat(
         ConfigFile(), " sets add_bos_token to false, which is not read: a text without a chat ",
         "template begins with the BOS token here, as Gemma needs it"));
@@ -218,17 +219,32 @@ absl::Status Companions::ReadSpecialTokens() {
   return absl::OkStatus();
 }
 
-// Fills in Gemma's names where no file states others; checks what training cannot do without.
+// All bytes have a piece, or there is an unknown token.
+absl::Status CheckBytes(const TokenizerSpec& spec, const AddedTokenIndex& index) {
+  for (int byte = 0; byte < 256 && !spec.bpe.unknown; ++byte) {
+    if (index.IdOf(ByteCharsOf(std::string(1, static_cast<char>(byte))))) continue;
+    return absl::InvalidArgumentError(absl::StrCat(spec.file, " has no piece for the byte ", byte,
+                                                   " and no unknown token, so ",
+                                                   "characters of a text would be lost"));
+  }
+  return absl::OkStatus();
+}
+
+// Fills in the families' names where no file states others; checks what training cannot do without.
+// Texts of Qwen begin without a BOS token.
 absl::Status Complete(TokenizerSpec* spec) {
   const AddedTokenIndex index(spec);
-  for (const auto& [name, token] : {std::pair{"<bos>", &spec->bos}, std::pair{"<eos>", &spec->eos},
-                                    std::pair{"<pad>", &spec->pad}}) {
+  for (const auto& [name, token] :
+       {std::pair{"<bos>", &spec->bos}, std::pair{"<|begin_of_text|>", &spec->bos},
+        std::pair{"<eos>", &spec->eos}, std::pair{"<|end_of_text|>", &spec->eos},
+        std::pair{"<|endoftext|>", &spec->eos}, std::pair{"<pad>", &spec->pad}}) {
     if (!token->has_value() && index.IdOf(name)) *token = name;
   }
-  if (!spec->bos || !spec->eos) {
+  if (!spec->eos || (!spec->bos && !spec->byte_level())) {
     return absl::InvalidArgumentError(
         absl::StrCat(spec->file, " has no BOS or EOS token, which training needs"));
   }
+  if (spec->byte_level()) return CheckBytes(*spec, index);
   for (int byte = 0; byte < 256 && !spec->bpe.unknown; ++byte) {
     const bool spelled = spec->bpe.byte_fallback && index.IdOf(absl::StrFormat("<0x%02X>", byte));
     if (spelled || (byte < 128 && index.IdOf(std::string(1, static_cast<char>(byte))))) continue;

@@ -1,5 +1,6 @@
 #include "train/tokenizer/tokenizer_json.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "common/status_macros.h"
 #include "train/tokenizer/added_token_json.h"
 #include "train/tokenizer/bounded_json.h"
+#include "train/tokenizer/words/word_split.h"
 
 namespace fpo::train {
 namespace {
@@ -40,6 +42,10 @@ class Reader {
     FPO_RETURN_IF_ERROR(ReadPreTokenizer(json.value("pre_tokenizer", Json())));
     FPO_RETURN_IF_ERROR(CheckPostProcessor(json.value("post_processor", Json())));
     FPO_RETURN_IF_ERROR(ReadDecoder(json.value("decoder", Json())));
+    if (spec_.byte_level() != joins_bytes_) {
+      return Unsupported("decoder", json.value("decoder", Json()),
+                         "ByteLevel where pre_tokenizer has it, and only there");
+    }
     return std::move(spec_);
   }
 
@@ -51,7 +57,7 @@ class Reader {
                            absl::string_view supported) const {
     return absl::InvalidArgumentError(
         absl::StrCat(spec_.file, ": ", field, " is ", Shown(found),
-                     ", which is not read; Gemma's tokenizers, which are, have ", supported));
+                     ", which is not read; the tokenizers that are, have ", supported));
   }
 
   absl::StatusOr<Json> Parse(absl::string_view text);
@@ -65,6 +71,7 @@ class Reader {
                                std::vector<TextReplacement>* out) const;
   absl::Status ReadNormalizer(const Json& normalizer);
   absl::Status ReadPreTokenizer(const Json& pre_tokenizer);
+  absl::Status ReadByteLevel(const Json& parts);
   absl::Status CheckPostProcessor(const Json& post_processor) const;
   absl::Status ReadDecoder(const Json& decoder);
   absl::Status ReadDecoderStep(const std::string& field, const Json& step);
@@ -73,6 +80,7 @@ class Reader {
   absl::flat_hash_map<std::string, int32_t> ids_;
   std::vector<std::pair<std::string, std::string>> merges_;
   bool fused_ = false;
+  bool joins_bytes_ = false;  // the decoder is ByteLevel
 };
 
 absl::StatusOr<Json> Reader::Parse(absl::string_view text) {
@@ -230,9 +238,11 @@ absl::Status Reader::ReadNormalizer(const Json& normalizer) {
   const Json type = normalizer.is_object() ? normalizer.value("type", Json()) : Json();
   const char* const field = "normalizer";
   if (type == "Replace") return ReadReplacement(field, normalizer, &spec_.normalizer);
+  spec_.nfc = type == "NFC";
+  if (spec_.nfc) return absl::OkStatus();
   const Json parts = type == "Sequence" ? normalizer.value("normalizers", Json()) : Json();
   if (!parts.is_array()) {
-    return Unsupported(field, normalizer, "Replace, or a Sequence of Replace, or none");
+    return Unsupported(field, normalizer, "Replace, or a Sequence of Replace, or NFC, or none");
   }
   for (const Json& part : parts) {
     if (!part.is_object() || part.value("type", Json()) != "Replace") {
@@ -243,8 +253,35 @@ absl::Status Reader::ReadNormalizer(const Json& normalizer) {
   return absl::OkStatus();
 }
 
+// [{"type": "Split", "pattern": {"Regex": ...}, ...}, {"type": "ByteLevel", ...}]
+absl::Status Reader::ReadByteLevel(const Json& parts) {
+  constexpr char kSupported[] =
+      "Split by the pattern of Llama 3 or of Qwen with the behavior Isolated, then ByteLevel "
+      "without a pattern and without a space in front";
+  const auto has = [](const Json& part, const char* key, const Json& value) {
+    return part.is_object() && part.value(key, Json()) == value;
+  };
+  const bool two = parts.is_array() && parts.size() == 2 && has(parts[0], "type", "Split") &&
+                   has(parts[1], "type", "ByteLevel");
+  if (!two) return Unsupported("pre_tokenizer", Json{{"pretokenizers", parts}}, kSupported);
+  const Json pattern = parts[0].value("pattern", Json());
+  const Json regex = pattern.is_object() ? pattern.value("Regex", Json()) : Json();
+  spec_.word_digits = regex.is_string() ? DigitsOfWordPattern(regex.get<std::string>()) : 0;
+  if (spec_.word_digits == 0) {
+    return Unsupported("the pattern of pre_tokenizer", pattern, kSupported);
+  }
+  const bool plain = has(parts[0], "behavior", "Isolated") &&
+                     parts[0].value("invert", Json(false)) == false &&
+                     has(parts[1], "use_regex", false) && has(parts[1], "add_prefix_space", false);
+  return plain ? absl::OkStatus()
+               : Unsupported("pre_tokenizer", Json{{"pretokenizers", parts}}, kSupported);
+}
+
 absl::Status Reader::ReadPreTokenizer(const Json& pre_tokenizer) {
   if (pre_tokenizer.is_null()) return absl::OkStatus();
+  if (pre_tokenizer.is_object() && pre_tokenizer.value("type", Json()) == "Sequence") {
+    return ReadByteLevel(pre_tokenizer.value("pretokenizers", Json()));
+  }
   const Json pattern = pre_tokenizer.is_object() ? pre_tokenizer.value("pattern", Json()) : Json();
   const bool read = pre_tokenizer.is_object() && pre_tokenizer.value("type", Json()) == "Split" &&
                     pre_tokenizer.value("behavior", Json()) == "MergedWithPrevious" &&
@@ -253,7 +290,8 @@ absl::Status Reader::ReadPreTokenizer(const Json& pre_tokenizer) {
                     pattern["String"].is_string() && pattern["String"] != "";
   if (!read) {
     return Unsupported("pre_tokenizer", pre_tokenizer,
-                       "none, or Split at a fixed text with the behavior MergedWithPrevious");
+                       "none, or Split at a fixed text with the behavior MergedWithPrevious, or "
+                       "the Sequence of Split and ByteLevel of Llama 3 and Qwen");
   }
   spec_.split_behind = pattern["String"].get<std::string>();
   return absl::OkStatus();
@@ -261,15 +299,16 @@ absl::Status Reader::ReadPreTokenizer(const Json& pre_tokenizer) {
 
 absl::Status Reader::CheckPostProcessor(const Json& post_processor) const {
   if (post_processor.is_null()) return absl::OkStatus();
+  // They put special tokens around a text, which templates and rows decide here, and find offsets.
+  const auto known = [](const Json& part) {
+    const Json type = part.is_object() ? part.value("type", Json()) : Json();
+    return type == "TemplateProcessing" || type == "ByteLevel";
+  };
+  if (known(post_processor)) return absl::OkStatus();
   const Json type = post_processor.is_object() ? post_processor.value("type", Json()) : Json();
-  if (type == "TemplateProcessing") return absl::OkStatus();
   const Json parts = type == "Sequence" ? post_processor.value("processors", Json()) : Json();
-  bool templates = parts.is_array();
-  for (const Json& part : parts) {
-    templates = templates && part.is_object() && part.value("type", Json()) == "TemplateProcessing";
-  }
-  if (templates) return absl::OkStatus();
-  return Unsupported("post_processor", post_processor, "TemplateProcessing or none");
+  if (parts.is_array() && std::all_of(parts.begin(), parts.end(), known)) return absl::OkStatus();
+  return Unsupported("post_processor", post_processor, "TemplateProcessing, ByteLevel or none");
 }
 
 absl::Status Reader::ReadDecoderStep(const std::string& field, const Json& step) {
@@ -289,6 +328,8 @@ absl::Status Reader::ReadDecoderStep(const std::string& field, const Json& step)
 
 absl::Status Reader::ReadDecoder(const Json& decoder) {
   const Json type = decoder.is_object() ? decoder.value("type", Json()) : Json();
+  joins_bytes_ = type == "ByteLevel";
+  if (joins_bytes_) return absl::OkStatus();
   if (type != "Sequence") return ReadDecoderStep("decoder", decoder);
   const Json steps = decoder.value("decoders", Json());
   if (!steps.is_array()) return Broken("has no list decoder.decoders");

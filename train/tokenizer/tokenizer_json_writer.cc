@@ -211,7 +211,7 @@ std::string TokenizerJsonText(const TokenizerSpec& spec) {
 }
 
 std::string TokenizerConfigText(const TokenizerSpec& spec) {
-  OrderedJson json = {{"add_bos_token", true}, {"add_eos_token", false}};
+  OrderedJson json = {{"add_bos_token", spec.bos.has_value()}, {"add_eos_token", false}};
   OrderedJson& added = json["added_tokens_decoder"] = OrderedJson::object();
   for (const AddedToken& token : ById(spec.added)) added[std::to_string(token.id)] = FlagsOf(token);
   json["additional_special_tokens"] = OtherSpecialTokens(spec);
@@ -224,7 +224,7 @@ std::string TokenizerConfigText(const TokenizerSpec& spec) {
   json["pad_token"] = name(spec.pad);
   json["sp_model_kwargs"] = OrderedJson::object();
   json["spaces_between_special_tokens"] = false;
-  json["tokenizer_class"] = "GemmaTokenizer";
+  json["tokenizer_class"] = spec.byte_level() ? "PreTrainedTokenizerFast" : "GemmaTokenizer";
   json["unk_token"] = spec.bpe.unknown
                           ? OrderedJson(spec.bpe.pieces[static_cast<size_t>(*spec.bpe.unknown)])
                           : OrderedJson();

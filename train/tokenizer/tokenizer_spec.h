@@ -20,7 +20,12 @@ struct TokenizerSpec {
   BpeModel bpe;
   std::vector<AddedToken> added;            // each content once
   std::vector<TextReplacement> normalizer;  // of the text between added tokens, in this order
+  bool nfc = false;                         // that text becomes Unicode's form C before
   std::string split_behind;  // the normalised text is cut after each occurrence; "": not cut
+  // Byte-level encodings: the normalised text is cut into words (word_split.h) with at most so many
+  // digits, whose bytes are spelled by characters (byte_level.h). 0: characters as they are.
+  int word_digits = 0;
+  bool byte_level() const { return word_digits > 0; }
   std::vector<TextReplacement> on_decoding;  // of each piece
   bool decodes_bytes = false;                // "<0xE2>" is a byte when decoding
   // The content of these tokens; nullopt: Gemma's name if there is such a piece.

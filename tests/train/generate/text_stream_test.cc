@@ -1,6 +1,10 @@
 #include "train/generate/text_stream.h"
 
+#include <cstdlib>
+#include <fstream>
+
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "common/text/utf8.h"
 #include "tests/train/support/scratch_folder.h"
@@ -57,6 +61,29 @@ TEST_F(TextStreamTest, SpecialTokensAreLeftOut) {
   ids.insert(ids.begin(), tokenizer.bos());
   ids.push_back(tokenizer.eos());
   EXPECT_EQ(Stream(tokenizer, ids), "the");
+}
+
+// Ids at random, most of them single bytes.
+TEST_F(TextStreamTest, OfAByteLevelEncodingIsWhatDecodeGives) {
+  const char* source = std::getenv("FPO_SOURCE_DIR");
+  std::ifstream file(std::string(source ? source : ".") +
+                     "/tests/golden/byte_level_tokenizers.jsonl");
+  int compared = 0;
+  for (std::string line; std::getline(file, line);) {
+    const auto golden = nlohmann::json::parse(line);
+    const auto tokenizer =
+        Tokenizer::OpenFile(folder_.Put("tokenizer.json", golden["tokenizer"].dump()));
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+    for (const auto& item : golden["decode"]) {
+      std::vector<int32_t> ids;
+      for (const int32_t id : item[0]) {
+        if (!tokenizer->IsSpecial(id)) ids.push_back(id);
+      }
+      EXPECT_EQ(Stream(*tokenizer, ids), *tokenizer->Decode(ids)) << item[0];
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, 400);
 }
 
 }  // namespace

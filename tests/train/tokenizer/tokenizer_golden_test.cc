@@ -209,5 +209,36 @@ TEST(TokenizerGoldenTest, TinyTokenizers) {
   EXPECT_GE(tokenizers, 15);
 }
 
+// Of Llama 3's and Qwen's kind: make_byte_level_goldens.py.
+TEST(TokenizerGoldenTest, ByteLevelTokenizers) {
+  std::ifstream file(GoldenFile("byte_level_tokenizers.jsonl"));
+  const ScratchFolder folder;
+  int tokenizers = 0, lines = 0;
+  for (std::string line; std::getline(file, line); ++tokenizers) {
+    const Json golden = Json::parse(line);
+    const auto tokenizer = Opened(folder.Put("tokenizer.json", golden["tokenizer"].dump()));
+    ASSERT_TRUE(tokenizer) << tokenizers;
+    EXPECT_TRUE(tokenizer->byte_level());
+    for (const Json& item : golden["texts"]) {
+      const auto ids = tokenizer->Encode(item[0].get<std::string>());
+      ASSERT_TRUE(ids.ok()) << ids.status();
+      EXPECT_EQ(Json(*ids), item[1]) << "tokenizer " << tokenizers << ", " << item[0];
+      EXPECT_EQ(*tokenizer->Decode(*ids), item[2].get<std::string>()) << item[0];
+    }
+    for (const Json& item : golden["decode"]) {
+      const auto ids = item[0].get<std::vector<int32_t>>();
+      EXPECT_EQ(*tokenizer->Decode(ids), item[1].get<std::string>()) << item[0];
+    }
+    for (const Json& item : golden["files"]) {
+      if (SharedData(item[0]).empty()) continue;
+      const Json real = {{"file", item[0]}, {"every", item[1]}};
+      lines += CheckRealText(*tokenizer, real, item[2]);
+    }
+  }
+  EXPECT_EQ(tokenizers, 2);
+  if (lines == 0) GTEST_SKIP() << "shared test data is absent (FPO_SHARED_DATA)";
+  EXPECT_GT(lines, 5000);
+}
+
 }  // namespace
 }  // namespace fpo::train

@@ -60,6 +60,46 @@ TEST(TokenizerJsonTest, ReadsTheFormsOfOlderAndNewerFiles) {
   EXPECT_EQ(Read(json)->bpe.merges.size(), 2u);
 }
 
+// A tokenizer.json of Qwen's kind with few pieces.
+Json ByteLevelJson() {
+  Json json = Tiny();
+  json["normalizer"] = {{"type", "NFC"}};
+  const std::string pattern =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
+      R"(\s*[\r\n]+|\s+(?!\S)|\s+)";
+  json["pre_tokenizer"] = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       {{{"type", "Split"},
+         {"pattern", {{"Regex", pattern}}},
+         {"behavior", "Isolated"},
+         {"invert", false}},
+        {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}};
+  json["post_processor"] = {{"type", "ByteLevel"}};
+  json["decoder"] = {{"type", "ByteLevel"}};
+  return json;
+}
+
+TEST(TokenizerJsonTest, ByteLevelPartsAreRead) {
+  const auto spec = Read(ByteLevelJson());
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_TRUE(spec->nfc);
+  EXPECT_EQ(spec->word_digits, 1);
+  const std::string at = "/pre_tokenizer/pretokenizers/";
+  for (const auto& [path, value, found] : std::vector<std::tuple<std::string, Json, std::string>>{
+           {at + "0/pattern", {{"Regex", "\\s+"}}, "pattern of pre_tokenizer"},
+           {at + "0/behavior", "Removed", "pre_tokenizer"},
+           {at + "1/use_regex", true, "pre_tokenizer"},
+           {at + "1/add_prefix_space", true, "pre_tokenizer"},
+           {"/decoder", Tiny()["decoder"], "decoder"}}) {
+    Json json = ByteLevelJson();
+    json[Json::json_pointer(path)] = value;
+    const auto other = Read(json);
+    EXPECT_TRUE(absl::IsInvalidArgument(other.status())) << path << ": " << other.status();
+    EXPECT_TRUE(absl::StrContains(other.status().message(), found)) << other.status();
+  }
+}
+
 TEST(TokenizerJsonTest, ComponentsThatAreNotReadAreNamed) {
   const Json byte_level = {{"type", "ByteLevel"}};
   for (const auto& [path, value, found] : std::vector<std::tuple<std::string, Json, std::string>>{
@@ -79,7 +119,8 @@ TEST(TokenizerJsonTest, ComponentsThatAreNotReadAreNamed) {
            {"/pre_tokenizer/behavior", "Isolated", "pre_tokenizer"},
            {"/pre_tokenizer/invert", true, "pre_tokenizer"},
            {"/pre_tokenizer/pattern", {{"Regex", "\\s"}}, "pre_tokenizer"},
-           {"/post_processor", byte_level, "ByteLevel"},
+           {"/post_processor", {{"type", "BertProcessing"}}, "BertProcessing"},
+           {"/decoder", byte_level, "ByteLevel where pre_tokenizer has it"},
            {"/decoder", nullptr, "decoder is null"},
            {"/decoder", {{"type", "Metaspace"}}, "Metaspace"},
            {"/decoder/decoders/1", {{"type", "Strip"}}, "Strip"},
