@@ -18,6 +18,7 @@
 #include "common/inputs/other_sae_configs.h"
 #include "common/inputs/sae_json.h"
 #include "common/inputs/sae_lens_config.h"
+#include "common/inputs/scope_configs.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -99,6 +100,7 @@ void CompleteFromPath(const SaeDescription& path, const std::string& file, SaeDe
 
 absl::StatusOr<SaeDescription> ParseConfig(const SaeSource& source) {
   std::error_code error;
+  if (source.format == SaeFormat::kQwenScope) return DescribeQwenScope(source.weights);
   if (!fs::exists(source.config, error)) return SaeDescription();
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(source.config, 1 << 24));
   FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(text, source.config));
@@ -109,6 +111,9 @@ absl::StatusOr<SaeDescription> ParseConfig(const SaeSource& source) {
       return ParseSparsifyConfig(text, source.config);
     case SaeFormat::kDictionaryLearning:
       return ParseDictionaryLearningConfig(text, source.config);
+    case SaeFormat::kLlamaScope:
+      return ParseLlamaScopeConfig(text, source.config);
+    case SaeFormat::kQwenScope:  // has none
     case SaeFormat::kGemmaScope:
       break;
   }

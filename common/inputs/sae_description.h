@@ -8,7 +8,14 @@
 namespace fpo {
 
 // Whose files an SAE is stored in.
-enum class SaeFormat { kGemmaScope, kSaeLens, kSparsify, kDictionaryLearning };
+enum class SaeFormat {
+  kGemmaScope,
+  kSaeLens,
+  kSparsify,
+  kDictionaryLearning,
+  kLlamaScope,
+  kQwenScope
+};
 
 // The files that a path refers to.
 struct SaeSource {
@@ -27,6 +34,7 @@ struct SaeDescription {
   bool plain_relu = false;       // no threshold array: "standard", and TopK
   int64_t top_k = 0;             // only the k largest features of a row are active; 0: all
   bool batch_threshold = false;  // BatchTopK: its threshold array has one number for all features
+  std::optional<double> threshold;       // of all features, when a config and no array has it
   bool rescale_by_decoder_norm = false;  // pre-activations are multiplied by the decoder's norms
   bool finetuned = false;                // codes are scaled before the decoder
   std::optional<int64_t> d_in;           // width of the site it reads, when JSON says it

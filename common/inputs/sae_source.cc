@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files/posix_status.h"
 #include "common/inputs/sae_json.h"
+#include "common/inputs/scope_configs.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -77,6 +78,15 @@ SaeSource SourceOf(const fs::path& weights) {
   const fs::path home = weights.parent_path();
   const bool npz = weights.extension() == ".npz";
   const fs::path cfg = home / "cfg.json", config = home / "config.json";
+  if (IsQwenScopeName(weights.filename().string())) {
+    return {weights.string(), config.string(), SaeFormat::kQwenScope};
+  }
+  // Llama Scope's lie in a folder "checkpoints" beside it.
+  for (const fs::path& folder : {home, home.parent_path()}) {
+    const fs::path hyperparams = folder / "hyperparams.json";
+    if (npz || !SaeFileExists(hyperparams)) continue;
+    return {weights.string(), hyperparams.string(), SaeFormat::kLlamaScope};
+  }
   if (!npz && SaeFileExists(cfg) && weights.filename() != "params.safetensors") {
     return {weights.string(), cfg.string(), FormatOf(cfg)};
   }
@@ -87,6 +97,8 @@ SaeSource SourceOf(const fs::path& weights) {
 }
 
 absl::StatusOr<SaeSource> SourceInFolder(const fs::path& folder) {
+  const fs::path final = folder / "checkpoints" / "final.safetensors";
+  if (SaeFileExists(folder / "hyperparams.json") && SaeFileExists(final)) return SourceOf(final);
   for (const char* name :
        {"sae_weights.safetensors", "sae.safetensors", "params.npz", "params.safetensors"}) {
     const bool needs_config = absl::StartsWith(name, "sae");
@@ -101,17 +113,18 @@ absl::StatusOr<SaeSource> SourceInFolder(const fs::path& folder) {
       weights.push_back(file);
     }
     if (IsPickle(ending) && file.filename() != "trainer_state.pt") pickles.push_back(file);
-    if (SaeFileExists(file / "cfg.json") || SaeFileExists(file / "params.npz"))
-      inside.push_back(file);
+    for (const char* of_one : {"cfg.json", "params.npz", "hyperparams.json"}) {
+      if (SaeFileExists(file / of_one)) inside.push_back(file);
+    }
+    if (IsQwenScopeName(file.filename().string())) inside.push_back(file);
   }
   const bool described =
       SaeFileExists(folder / "cfg.json") || SaeFileExists(folder / "config.json");
   if (weights.size() == 1 && described) return SourceOf(weights.front());
   if (weights.empty() && !pickles.empty()) return Pickle(pickles.front());
   if (!inside.empty()) {
-    return Refuse(folder.string(), absl::StrCat("it holds several SAEs in folders of their own; "
-                                                "name one, e.g. ",
-                                                inside.front().string()));
+    return Refuse(folder.string(),
+                  absl::StrCat("it holds several SAEs; name one, e.g. ", inside.front().string()));
   }
   return Refuse(folder.string(),
                 "the folder has neither params.npz, params.safetensors nor cfg.json with "

@@ -5,6 +5,7 @@
 #include "common/inputs/other_sae_configs.h"
 #include "common/inputs/sae_config.h"
 #include "common/inputs/sae_lens_config.h"
+#include "common/inputs/scope_configs.h"
 #include "tests/fuzz/fuzz_check.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
@@ -24,6 +25,7 @@ FUZZ_TARGET(sae_config) {
   const auto text = fpo::fuzz::Text(data, size);
   CheckDescription(fpo::ParseSaeLensConfig(text, "cfg.json"));
   CheckDescription(fpo::ParseSaeConfig(text, "config.json"));
+  CheckDescription(fpo::ParseLlamaScopeConfig(text, "hyperparams.json"));
   CheckDescription(fpo::ParseSparsifyConfig(text, "layers.1/cfg.json"));
   CheckDescription(fpo::ParseDictionaryLearningConfig(text, "config.json"));
   const auto factor = fpo::ParseActivationScaler(text, "activation_scaler.json");

@@ -229,12 +229,50 @@ def npz_cases():
         path="params.safetensors", give_place=True)
 
 
+def scope_cases():
+    """Llama Scope's and Qwen-Scope's folders. The features are those of Language-Model-SAEs after its own conversion for inference (the
+    factor of the rows goes into the bias, decoder norms go into the encoder), and of a plain TopK, in float64 from the formulas."""
+    own = {k: v.double() for k, v in weights().items()}
+    factor = WIDTH ** 0.5 / 1.75
+    params = {"encoder.weight": own["W_enc"].T, "encoder.bias": own["b_enc"], "decoder.weight": own["W_dec"].T, "decoder.bias": own["b_dec"]}
+    for name, dtype, with_norms in (("with decoder norms", torch.float32, True), ("in bfloat16, without decoder norms", torch.bfloat16, False)):
+        stored = {k: v.to(dtype).contiguous() for k, v in params.items()}
+        config = {"hook_point_in": "blocks.1.hook_resid_post", "hook_point_out": "blocks.1.hook_resid_post", "d_model": WIDTH, "d_sae": FEATURES,
+                  "act_fn": "jumprelu", "jump_relu_threshold": 0.3, "norm_activation": "dataset-wise", "top_k": 3,
+                  "dataset_average_activation_norm": {"in": 1.75, "out": 1.75}, "sparsity_include_decoder_norm": with_norms,
+                  "apply_decoder_bias_to_pre_encoder": False, "use_glu_encoder": False}
+        folder = tempfile.mkdtemp()
+        pathlib.Path(folder, "L1R/checkpoints").mkdir(parents=True)
+        save_file(stored, folder + "/L1R/checkpoints/final.safetensors")
+        pathlib.Path(folder, "L1R/hyperparams.json").write_text(json.dumps(config))
+        wide = {k: v.double() for k, v in stored.items()}
+        codes = rows().double() @ wide["encoder.weight"].T + wide["encoder.bias"] / factor
+        if with_norms:
+            codes = codes * wide["decoder.weight"].norm(dim=0)
+        codes = codes * (codes > 0.3)
+        add("Llama Scope " + name, folder, codes if with_norms else codes * factor, path="L1R")
+        if with_norms:
+            add("Llama Scope, the file itself", folder, codes, path="L1R/checkpoints/final.safetensors")
+    folder = tempfile.mkdtemp()
+    home = pathlib.Path(folder, "SAE-Res-Qwen3-1.7B-Base-W32K-L0_3")
+    home.mkdir()
+    save_file({"W_enc": own["W_enc"].T.float().contiguous(), "W_dec": own["W_dec"].T.float().contiguous(), "b_enc": own["b_enc"].float(),
+               "b_dec": own["b_dec"].float()}, str(home / "layer1.sae.safetensors"))
+    pre = rows().double() @ own["W_enc"] + own["b_enc"]
+    kept = torch.zeros_like(pre).scatter(1, pre.topk(3).indices, pre.topk(3).values).relu()
+    add("Qwen-Scope", folder, kept, path=str(home.name) + "/layer1.sae.safetensors")
+    folder = tempfile.mkdtemp()
+    torch.save({"W_enc": own["W_enc"].T}, folder + "/layer1.sae.pt")
+    add("Qwen-Scope as published", folder, refused="layer1.sae.safetensors", path="layer1.sae.pt")
+
+
 def main():
     torch.manual_seed(0)
     sae_lens_cases()
     sparsify_cases()
     dictionary_learning_cases()
     npz_cases()
+    scope_cases()
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         for case in CASES:
             print(json.dumps(case, separators=(",", ":")), file=out)

@@ -140,6 +140,10 @@ absl::Status ArrayReader::SettleThreshold() {
     if (!Has("threshold")) out_.by_name["threshold"] = out_.by_name["log_threshold"].exp();
     out_.by_name.erase("log_threshold");
   }
+  if (description_.threshold && !Has("threshold") && Has("b_enc")) {
+    out_.by_name["threshold"] =
+        at::full(out_.by_name["b_enc"].sizes(), *description_.threshold, at::kFloat);
+  }
   // A TopK of dictionary_learning keeps one and does not use it to encode.
   if (description_.plain_relu && Has("threshold")) {
     if (description_.top_k == 0 && out_.by_name["threshold"].ne(0).any().item<bool>()) {

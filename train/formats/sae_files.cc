@@ -112,6 +112,10 @@ std::string FormatName(const SaeSource& source) {
       return "sparsify";
     case SaeFormat::kDictionaryLearning:
       return "dictionary_learning";
+    case SaeFormat::kLlamaScope:
+      return "llama-scope";
+    case SaeFormat::kQwenScope:
+      return "qwen-scope";
     case SaeFormat::kGemmaScope:
       break;
   }

@@ -27,7 +27,8 @@ struct SaeParameters {
   std::optional<double> l0;           // measured active features per token
   bool apply_b_dec_to_input = false;  // subtract b_dec from x before the encoder
   int64_t top_k = 0;                  // only the k largest codes of a row are active; 0: all
-  // "gemma-scope" | "gemma-scope-2" | "saelens" | "sparsify" | "dictionary_learning"
+  // "gemma-scope" | "gemma-scope-2" | "saelens" | "sparsify" | "dictionary_learning" |
+  // "llama-scope" | "qwen-scope"
   std::string source;
   std::vector<std::string> notes;  // what was decided while reading it; for the user
   // SHA-256 over the parameters, layer, site, apply_b_dec_to_input and top_k; not over paths
