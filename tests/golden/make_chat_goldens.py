@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes chat_texts.jsonl: what transformers' apply_chat_template makes of conversations, for ten chat templates.
+"""Writes chat_texts.jsonl: what transformers' apply_chat_template makes of conversations, for twelve chat templates.
 
 usage: make_chat_goldens.py [FILE]      needs transformers 5 and trl (whose package carries published templates, Apache-2.0)
 
@@ -65,7 +65,7 @@ CUSTOM = """{#- A generation mark, a macro, a loop control, a namespace, tojson 
 def templates():
     published = {name: (PUBLISHED / f"{file}.jinja").read_text() for name, file in (
         ("gemma2", "gemma"), ("gemma3", "gemma3"), ("gemma3_generation", "gemma3_training"), ("llama3", "llama3"),
-        ("llama3_generation", "llama3_training"), ("qwen2_5", "qwen2_5"))}
+        ("llama3_generation", "llama3_training"), ("qwen2_5", "qwen2_5"), ("qwen3", "qwen3"), ("llama3_1", "llama3_1"))}
     return published | {"chatml": CHATML, "zephyr": ZEPHYR, "halo": HALO, "custom_generation": CUSTOM}
 
 
