@@ -213,7 +213,8 @@ class Chooser {
       Add("data.eval", FileList({facts.held_out}),
           "it lies beside the training data; without held-out pairs nothing is measured", false);
     }
-    if (facts.plain_strings && model_.has_value() && !model_->has_chat_template) {
+    const bool gemma = model_.has_value() && absl::StartsWith(model_->shape.family, "gemma");
+    if (facts.plain_strings && gemma && !model_->has_chat_template) {
       Add("data.template", "gemma",
           "the model has no chat template and the rows are plain strings, which auto then joins as "
           "they are; gemma makes turns of them",
@@ -248,10 +249,15 @@ class Chooser {
           "D, the squared distance of pooled features, is 1 to 200 on a Gemma-3 residual stream "
           "(seen with Gemma-3-270M); the FPO paper's 0.5, for D below 0.1, would outweigh the "
           "preference. Chosen by model family: look at divergence/* after some steps");
-    } else {
+    } else if (model_->shape.family == "gemma2") {
       Add("method.alpha", "0.5",
           "the FPO paper's, for Gemma-2-2B with Gemma Scope, where D stays below 0.1. Chosen by "
           "model family: look at divergence/* after some steps");
+    } else {
+      Add("method.alpha", "0.5",
+          "the FPO paper's, for Gemma-2-2B with Gemma Scope, where D stays below 0.1. Nothing is "
+          "known of this model family: look at divergence/* after some steps, and lower it where "
+          "D is larger");
     }
   }
 

@@ -236,7 +236,7 @@ TEST_F(InitTest, WrongThingsAreNamed) {
   fails({"--model", "google/gemma-3-270m"}, 4, "huggingface-cli download google/gemma-3-270m");
   fails({"--model", Put("file", "")}, 3, "is a file; expected a folder");
   fails({"--model", fs::path(Put("empty/x", "")).parent_path().string()}, 3, "no config.json");
-  fails({"--model", PutModel("llama", {{"model_type", "llama"}})}, 3, "type \"llama\"");
+  fails({"--model", PutModel("llama4", {{"model_type", "llama4"}})}, 3, "type \"llama4\"");
   fails({"--model", PutModel("broken", json::array())}, 3, "not a JSON object");
   fails({"--data", folder_ + "/none.jsonl"}, 4, "there is no file");
   fails({"--data", Put("rows.csv", "")}, 3, "tables are not read");
