@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/files/posix_status.h"
+#include "common/inputs/rank_files.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -75,7 +76,7 @@ absl::StatusOr<std::string> StartOf(const std::string& checkpoint) {
 
 bool IsCheckpointFolder(const std::string& folder) {
   return IsThere(folder + "/manifest.json") && IsThere(folder + "/state.json") &&
-         IsThere(folder + "/model.safetensors");
+         (IsThere(folder + "/model.safetensors") || HasRankFile(folder, kModelRankStem));
 }
 
 absl::StatusOr<std::string> ModelHome(const std::string& folder) {

@@ -17,6 +17,7 @@
 #include "common/files/lfs_pointer.h"
 #include "common/files/posix_status.h"
 #include "common/inputs/foreign_weights.h"
+#include "common/inputs/rank_files.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -149,6 +150,15 @@ bool TakeNumberedShards(const std::string& folder, const std::vector<std::string
   return true;
 }
 
+absl::Status TakeRankFiles(const std::string& folder, WeightFiles* out) {
+  out->files = RankFilesIn(folder, kModelRankStem);
+  out->pieces = true;
+  if (!out->files.empty()) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(folder, " is a checkpoint of several ranks and does not have one ",
+                   kModelRankStem, "-rank-R-of-N.safetensors of each of them: copy it whole"));
+}
+
 // Weights that lie in the folder and are not read.
 void NoteTheRest(const std::string& folder, const std::vector<std::string>& names,
                  const std::string& chosen, WeightFiles* out) {
@@ -159,8 +169,10 @@ void NoteTheRest(const std::string& folder, const std::vector<std::string>& name
   std::vector<std::string> rest;
   for (const std::string& name : names) {
     const std::string path = absl::StrCat(folder, "/", name);
-    if (name == "optimizer.safetensors") continue;
-    if (!std::binary_search(out->files.begin(), out->files.end(), path)) rest.push_back(name);
+    if (absl::StartsWith(name, "optimizer")) continue;
+    if (std::find(out->files.begin(), out->files.end(), path) == out->files.end()) {
+      rest.push_back(name);
+    }
   }
   if (rest.empty()) return;
   const std::string more = rest.size() > 4 ? absl::StrCat(" and ", rest.size() - 4, " more") : "";
@@ -190,7 +202,10 @@ absl::StatusOr<WeightFiles> ChooseWeightFiles(const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(std::string chosen, StatedFile(folder));
   if (chosen.empty() && IsFile(folder, kSingle)) chosen = kSingle;
   if (chosen.empty() && IsFile(folder, kIndex)) chosen = kIndex;
-  if (chosen.empty()) {
+  if (chosen.empty() && HasRankFile(folder, kModelRankStem)) {
+    FPO_RETURN_IF_ERROR(TakeRankFiles(folder, &out));
+    chosen = "the files of the ranks";
+  } else if (chosen.empty()) {
     if (!TakeNumberedShards(folder, names, &out)) return NoWeights(folder);
     chosen = "the numbered shards";
   } else if (absl::EndsWith(chosen, ".json")) {

@@ -38,8 +38,8 @@ CheckpointContent ContentOf(int64_t step) {
 
 bool IsWhole(const SavedCheckpoint& checkpoint) {
   const CheckpointContent wanted = ContentOf(checkpoint.info.step);
-  return at::equal(checkpoint.model.at("w"), wanted.model.at("w")) &&
-         at::equal(checkpoint.optimizer.at("m"), wanted.optimizer.at("m")) &&
+  return at::equal(*checkpoint.model.Tensor("w"), wanted.model.at("w")) &&
+         at::equal(*checkpoint.optimizer.Tensor("m"), wanted.optimizer.at("m")) &&
          checkpoint.state_json == wanted.state_json;
 }
 

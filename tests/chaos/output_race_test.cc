@@ -163,7 +163,7 @@ class OutputRaceChaos : public ::testing::Test {
     const auto checkpoint = LoadNewestCheckpoint(out, accept, &skipped);
     return checkpoint.ok() && skipped.empty() &&
            absl::StrContains(checkpoint->state_json, attempt.name) &&
-           at::equal(checkpoint->model.at("w"),
+           at::equal(*checkpoint->model.Tensor("w"),
                      at::full({kRaceNumbers}, static_cast<double>(attempt.epoch)));
   }
   uint64_t Below(uint64_t end) { return random_() % end; }

@@ -11,8 +11,8 @@
 #include "absl/strings/strip.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
+#include "common/inputs/rank_files.h"
 #include "common/status_macros.h"
-#include "train/formats/safetensors.h"
 
 namespace fpo::train {
 namespace {
@@ -30,9 +30,26 @@ struct ManifestFile {
 
 struct CheckpointManifest {
   int64_t step = 0;
+  int64_t world = 1;  // ranks that wrote it
   std::optional<double> score;
   std::vector<ManifestFile> files;
 };
+
+// Of a checkpoint's folder.
+std::vector<std::string> TensorFiles(absl::string_view stem, int64_t world) {
+  if (world == 1) return {absl::StrCat(stem, ".safetensors")};
+  std::vector<std::string> names;
+  for (int64_t rank = 0; rank < world; ++rank) names.push_back(RankFileName(stem, rank, world));
+  return names;
+}
+
+std::vector<std::string> NeededFiles(int64_t world) {
+  std::vector<std::string> names = {"state.json"};
+  for (const char* stem : {kModelRankStem, kOptimizerRankStem}) {
+    for (std::string& name : TensorFiles(stem, world)) names.push_back(std::move(name));
+  }
+  return names;
+}
 
 absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/manifest.json");
@@ -45,8 +62,17 @@ absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
       !json.contains("files") || !json["files"].is_object()) {
     return broken("no step or files");
   }
-  if (json.value("version", Json()) != 1) return broken("its version is not 1");
   CheckpointManifest manifest;
+  const Json version = json.value("version", Json());
+  if (version == 2) {
+    const Json world = json.value("world", Json());
+    if (!world.is_number_integer() || world < 2 || world > kRankFilesMax) {
+      return broken("it does not say how many ranks wrote it");
+    }
+    manifest.world = world.get<int64_t>();
+  } else if (version != 1) {
+    return broken("its version is not 1 or 2");
+  }
   manifest.step = json["step"].get<int64_t>();
   if (json.contains("score") && json["score"].is_number()) {
     manifest.score = json["score"].get<double>();
@@ -60,8 +86,13 @@ absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
     manifest.files.push_back(
         {name, entry["bytes"].get<uint64_t>(), entry["sha256"].get<std::string>()});
   }
-  for (const char* needed : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
-    if (!json["files"].contains(needed)) return broken(absl::StrCat(needed, " is not listed"));
+  const std::vector<std::string> needed = NeededFiles(manifest.world);
+  for (const std::string& name : needed) {
+    if (!json["files"].contains(name)) return broken(absl::StrCat(name, " is not listed"));
+  }
+  if (manifest.world > 1 && manifest.files.size() != needed.size()) {
+    return broken(absl::StrCat("it lists ", manifest.files.size(), " files, those of ",
+                               manifest.world, " ranks are ", needed.size()));
   }
   return manifest;
 }
@@ -94,13 +125,11 @@ Fate NoteFailedLoad(const std::string& folder) {
           noted.ok() ? "is skipped for now" : "is skipped, but the failure could not be recorded"};
 }
 
-absl::StatusOr<TensorMap> ReadTensors(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
-  TensorMap tensors;
-  for (const auto& [name, entry] : file->entries()) {
-    FPO_ASSIGN_OR_RETURN(tensors[name], file->Tensor(name));
-  }
-  return tensors;
+absl::StatusOr<StoredTensors> OpenTensors(const std::string& folder, absl::string_view stem,
+                                          int64_t world) {
+  std::vector<std::string> paths = TensorFiles(stem, world);
+  for (std::string& path : paths) path = absl::StrCat(folder, "/", path);
+  return world == 1 ? StoredTensors::Open(paths[0]) : StoredTensors::OpenPieces(paths);
 }
 
 }  // namespace
@@ -152,9 +181,11 @@ absl::StatusOr<SavedCheckpoint> ReadCheckpoint(const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(folder));
   SavedCheckpoint checkpoint;
   checkpoint.info = {folder, manifest.step, manifest.score};
+  checkpoint.world = manifest.world;
   const auto at = [&](const char* name) { return absl::StrCat(folder, "/", name); };
-  FPO_ASSIGN_OR_RETURN(checkpoint.model, ReadTensors(at("model.safetensors")));
-  FPO_ASSIGN_OR_RETURN(checkpoint.optimizer, ReadTensors(at("optimizer.safetensors")));
+  FPO_ASSIGN_OR_RETURN(checkpoint.model, OpenTensors(folder, kModelRankStem, manifest.world));
+  FPO_ASSIGN_OR_RETURN(checkpoint.optimizer,
+                       OpenTensors(folder, kOptimizerRankStem, manifest.world));
   FPO_ASSIGN_OR_RETURN(checkpoint.state_json, ReadFile(at("state.json")));
   FPO_ASSIGN_OR_RETURN(checkpoint.digest, Sha256OfFile(at("manifest.json")));
   return checkpoint;

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/hash.h"
-#include "train/formats/safetensors_writer.h"
+#include "train/formats/stored_tensors.h"
 
 namespace fpo::train {
 
@@ -21,8 +21,9 @@ struct CheckpointInfo {
 
 struct SavedCheckpoint {
   CheckpointInfo info;
-  TensorMap model;  // views on the mapped files: copy what you change
-  TensorMap optimizer;
+  int64_t world = 1;    // ranks that wrote it
+  StoredTensors model;  // whole tensors, whoever wrote them; copy what you change
+  StoredTensors optimizer;
   std::string state_json;
   Digest digest{};  // SHA-256 of manifest.json: identifies the checkpoint
 };
@@ -30,6 +31,9 @@ struct SavedCheckpoint {
 // Lists OUT/checkpoints/step-*, newest first, by name and manifest, without verifying them. Empty
 // when the folder does not exist.
 std::vector<CheckpointInfo> ListCheckpoints(const std::string& out);
+
+// A checkpoint of one rank is model.safetensors, optimizer.safetensors and state.json; one of
+// several has the first two of each rank (rank_files.h), as pieces that make up every tensor.
 
 // Sizes and SHA-256 of every file against manifest.json, and its step against the folder's name.
 // DataLoss names the file that differs.

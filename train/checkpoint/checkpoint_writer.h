@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/hash.h"
 #include "train/formats/safetensors_writer.h"
 
 namespace fpo::train {
@@ -16,6 +18,24 @@ struct CheckpointContent {
   TensorMap model;         // Hugging Face names; float32 master where there is one
   TensorMap optimizer;     // any names
   std::string state_json;  // a JSON object: data position, RNG, schedule, probe values ...
+};
+
+// A file of a checkpoint, as its manifest lists it.
+struct CheckpointFile {
+  std::string name;
+  int64_t bytes = 0;
+  Digest sha256 = {};
+};
+// Of a file in a folder that is being built.
+absl::StatusOr<CheckpointFile> DescribeFile(const std::string& folder, const std::string& name);
+
+// What the ranks of a run have written between them (checkpoint_shard.h).
+struct WrittenShards {
+  int64_t step = 0;
+  int64_t world = 2;
+  std::vector<CheckpointFile> files;  // of all ranks
+  std::string state_json;
+  std::optional<double> score;
 };
 
 // Writes OUT/checkpoints/step-N and removes checkpoints that are no longer kept. One writer per
@@ -36,7 +56,15 @@ class CheckpointWriter {
   absl::StatusOr<std::string> Write(const CheckpointContent& content,
                                     std::optional<double> score = std::nullopt);
 
+  // The same in two parts, for a checkpoint that several ranks write. First an empty folder for
+  // their files, which readers do not take for a checkpoint.
+  absl::StatusOr<std::string> Begin(int64_t step);
+  // Then, once all of them are there and durable: state, manifest, publication. Returns the folder.
+  // Unavailable: a file is not in the folder as its rank described it.
+  absl::StatusOr<std::string> Publish(const WrittenShards& shards, const std::string& building);
+
  private:
+  absl::StatusOr<std::string> PublishBuilt(int64_t step, const std::string& building) const;
   absl::Status WriteFiles(const CheckpointContent& content, std::optional<double> score,
                           const std::string& folder) const;
   absl::Status Retain(int64_t newest) const;

@@ -43,7 +43,7 @@ absl::StatusOr<OrderedJson> ReadConfigJson(const std::string& source) {
 }
 
 absl::Status CheckAgainstSource(const std::string& source, const OrderedJson& config,
-                                const TensorMap& weights) {
+                                const LazyTensors& weights) {
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory original, SafetensorsDirectory::Open(source));
   const auto tied_key = config.find("tie_word_embeddings");
   const bool tied = tied_key == config.end() || *tied_key != false;
@@ -55,10 +55,10 @@ absl::Status CheckAgainstSource(const std::string& source, const OrderedJson& co
           absl::StrCat("the trained weights lack tensor \"", name, "\" of ", source));
     }
     FPO_ASSIGN_OR_RETURN(const TensorEntry entry, original.Entry(name));
-    if (entry.shape != it->second.sizes().vec()) {
+    if (entry.shape != it->second.shape) {
       return absl::InvalidArgumentError(absl::StrCat("trained tensor \"", name, "\" has shape ",
-                                                     ShapeText(it->second.sizes().vec()), ", in ",
-                                                     source, " it is ", ShapeText(entry.shape)));
+                                                     ShapeText(it->second.shape), ", in ", source,
+                                                     " it is ", ShapeText(entry.shape)));
     }
   }
   for (const auto& [name, tensor] : weights) {
@@ -100,7 +100,7 @@ absl::Status CopyCompanions(const std::string& source, const std::string& folder
   return CopyNamedTemplates(source, folder);
 }
 
-absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
+absl::Status WriteFolder(const HfExport& request, const LazyTensors& weights,
                          const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(OrderedJson config, ReadConfigJson(request.source));
   FPO_RETURN_IF_ERROR(CheckAgainstSource(request.source, config, weights));
@@ -109,10 +109,15 @@ absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
   if (config.contains("text_config") && config["text_config"].is_object()) {
     SetDtype(&config["text_config"], dtype);
   }
-  TensorMap stored;
+  LazyTensors stored;
   for (const auto& [name, tensor] : weights) {
     // Buffers of whole numbers stay what they are.
-    stored[name] = tensor.is_floating_point() ? tensor.detach().to(request.dtype) : tensor;
+    const at::ScalarType type = at::isFloatingType(tensor.type) ? request.dtype : tensor.type;
+    const auto make = [&tensor, type]() -> absl::StatusOr<at::Tensor> {
+      FPO_ASSIGN_OR_RETURN(const at::Tensor made, tensor.make());
+      return made.detach().to(type);
+    };
+    stored.emplace(name, LazyTensor{type, tensor.shape, make});
   }
   FPO_RETURN_IF_ERROR(WriteShardedSafetensors(folder, stored));
   FPO_RETURN_IF_ERROR(CopyCompanions(request.source, folder));
@@ -122,7 +127,7 @@ absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
 
 }  // namespace
 
-absl::Status ExportHuggingFace(const HfExport& request, const TensorMap& weights) {
+absl::Status ExportHuggingFace(const HfExport& request, const LazyTensors& weights) {
   if (request.dtype != c10::ScalarType::BFloat16 && request.dtype != c10::ScalarType::Float) {
     return absl::InvalidArgumentError(
         absl::StrCat("a model folder is written as bfloat16 or float32, "

@@ -73,7 +73,7 @@ absl::Status CheckSource(const std::string& source, const TrainingState& state) 
 
 struct TrainedAdapter {
   const JobConfig& job;
-  const TensorMap& tensors;
+  const StoredTensors& tensors;
   bool merge;
 };
 
@@ -84,12 +84,12 @@ absl::Status ExportAdapter(const TrainedAdapter& trained, const PolicyExport& ma
   FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ReadModelConfig(trained.job.model.path));
   NamedTensors tensors;
   for (const std::string& name : LoraNames(config, lora)) {
-    const auto it = trained.tensors.find(name);
-    if (it == trained.tensors.end()) {
+    if (!trained.tensors.Contains(name)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "the checkpoint has no tensor ", name, ", which the adapter of the run's job file has"));
     }
-    tensors.emplace_back(name, it->second.clone());
+    FPO_ASSIGN_OR_RETURN(const at::Tensor stored, trained.tensors.Tensor(name));
+    tensors.emplace_back(name, stored.clone());
   }
   if (!trained.merge) {
     return AsStorageError(WritePeftFolder({made.target, trained.job.model.path, made.serving.card},
@@ -98,7 +98,7 @@ absl::Status ExportAdapter(const TrainedAdapter& trained, const PolicyExport& ma
   FPO_ASSIGN_OR_RETURN(LoadedModel base,
                        LoadModel({trained.job.model.path, trained.job.model.dtype}));
   base.model.Adapt(lora, std::move(tensors));
-  return ExportPolicy(base.model.Merged(), made);
+  return ExportPolicy(Lazy(base.model.Merged()), made);
 }
 
 }  // namespace
@@ -128,7 +128,8 @@ absl::Status ExportCheckpoint(const CheckpointExport& request, EventSink& events
   const ModelCardFacts facts{state.step, false, turns.has_value() && !turns->turns.empty()};
   made.serving.card = ModelCard(job, record, facts);
   if (state.adapter.empty()) {
-    FPO_RETURN_IF_ERROR(ExportPolicy(checkpoint.model, made));
+    FPO_ASSIGN_OR_RETURN(const LazyTensors trained, checkpoint.model.ForWriting());
+    FPO_RETURN_IF_ERROR(ExportPolicy(trained, made));
   } else {
     FPO_RETURN_IF_ERROR(ExportAdapter({job, checkpoint.model, request.merge}, made));
   }

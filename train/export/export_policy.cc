@@ -13,7 +13,7 @@
 
 namespace fpo::train {
 
-absl::Status ExportPolicy(const TensorMap& trained, const PolicyExport& request) {
+absl::Status ExportPolicy(const LazyTensors& trained, const PolicyExport& request) {
   const Work work({"finish", "exporting the model", 0, 0, ""});
   // A checkpoint holds the text model alone; the model its run started from has all the rest.
   FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(request.source));
@@ -21,16 +21,13 @@ absl::Status ExportPolicy(const TensorMap& trained, const PolicyExport& request)
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory original, SafetensorsDirectory::Open(home));
   FPO_ASSIGN_OR_RETURN(const TensorSelection selection, SelectTensors(config, original.Names()));
   const std::map<std::string, std::string> canonical(selection.used.begin(), selection.used.end());
-  TensorMap weights;
+  FPO_ASSIGN_OR_RETURN(LazyTensors weights, original.ForWriting());
   for (const std::string& name : original.Names()) {
     const auto used = canonical.find(name);
-    if (used == canonical.end()) {
-      FPO_ASSIGN_OR_RETURN(weights[name], original.Tensor(name));
-      continue;
-    }
+    if (used == canonical.end()) continue;
     auto it = trained.find(used->second);
     if (it == trained.end()) it = trained.find("model.embed_tokens.weight");  // the tied head
-    weights[name] = it->second.detach();
+    weights[name] = it->second;
   }
   const absl::Status status =
       ExportHuggingFace({home, request.target, request.dtype, request.serving}, weights);

@@ -192,6 +192,12 @@ absl::Status Optimizer::Restore(const TensorMap& masters, const TensorMap& state
   return absl::OkStatus();
 }
 
+void Optimizer::Restored(int64_t step) {
+  const at::NoGradGuard no_grad;
+  step_ = step;
+  RoundParameters();
+}
+
 absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(absl::string_view name,
                                                          const NamedTensors& parameters,
                                                          const OptimizerOptions& options) {

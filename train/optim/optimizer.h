@@ -48,6 +48,8 @@ class Optimizer {
   // InvalidArgument names the tensor that is missing, of a wrong shape or dtype; nothing is changed
   // then.
   absl::Status Restore(const TensorMap& masters, const TensorMap& state);
+  // The end of a restore that wrote into the tensors of Masters and State itself, one by one.
+  void Restored(int64_t step);
 
  protected:
   // Moves masters_ by one update; state_[moment][parameter] is parallel to masters_.

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "common/files/posix_status.h"
 #include "common/hash.h"
+#include "common/inputs/rank_files.h"
 #include "common/reference/record_file.h"
 #include "common/status_macros.h"
 #include "train/checkpoint/checkpoint_reader.h"
@@ -132,10 +133,10 @@ absl::StatusOr<Inspection> InspectCheckpoint(const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(const SavedCheckpoint checkpoint, ReadCheckpoint(folder));
   int64_t parameters = 0;
   std::map<std::string, int64_t> types;
-  for (const auto& [name, tensor] : checkpoint.model) {
-    parameters += tensor.numel();
-    const auto type = TensorTypeName(tensor.scalar_type());
-    ++types[type.ok() ? *type : "?"];
+  for (const std::string& name : checkpoint.model.Names()) {
+    FPO_ASSIGN_OR_RETURN(const TensorEntry entry, checkpoint.model.Entry(name));
+    parameters += entry.Elements();
+    ++types[entry.dtype];
   }
   Inspection out{"checkpoint", folder, {}};
   out.facts = {{"step", absl::StrCat(checkpoint.info.step)},
@@ -143,6 +144,8 @@ absl::StatusOr<Inspection> InspectCheckpoint(const std::string& folder) {
                {"parameters", absl::StrCat(parameters)},
                {"dtype", TypeList(types)},
                {"optimizer tensors", absl::StrCat(checkpoint.optimizer.size())},
+               {"written by", checkpoint.world == 1 ? std::string("one rank")
+                                                    : absl::StrCat(checkpoint.world, " ranks")},
                {"files", "all match their manifest"},
                {"digest", ToHex(checkpoint.digest)}};
   return out;
@@ -239,7 +242,10 @@ absl::StatusOr<Inspection> InspectFolder(const std::string& path) {
   const auto has = [&](const char* name) {
     return fs::exists(absl::StrCat(path, "/", name), error);
   };
-  if (has("manifest.json") && has("optimizer.safetensors")) return InspectCheckpoint(path);
+  if (has("manifest.json") &&
+      (has("optimizer.safetensors") || HasRankFile(path, kOptimizerRankStem))) {
+    return InspectCheckpoint(path);
+  }
   if (has("params.npz") || has("params.safetensors") || has("sae_weights.safetensors") ||
       has("sae.safetensors") || has("ae.safetensors") || has("cfg.json")) {
     return InspectSae(path);

@@ -242,7 +242,7 @@ absl::Status Run::Export(const Trainer& trainer, const RunInputs& inputs) {
   const ModelCardFacts facts{trainer.step(), true, turns.has_value() && !turns->turns.empty()};
   request.serving.card =
       ModelCard(job_, RunRecordJson(Record(trainer, inputs, true), job_, inputs), facts);
-  FPO_RETURN_IF_ERROR(ExportPolicy(model.Merged(), request));
+  FPO_RETURN_IF_ERROR(ExportPolicy(Lazy(model.Merged()), request));
   if (model.lora() == nullptr) return absl::OkStatus();
   const PeftExport adapter{folder_.File("adapter"), job_.model.path, request.serving.card};
   return AsStorageError(

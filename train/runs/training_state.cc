@@ -1,9 +1,13 @@
 #include "train/runs/training_state.h"
 
+#include <ATen/ATen.h>
+
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/formats/tensor_type.h"
 
 namespace fpo::train {
 namespace {
@@ -43,6 +47,44 @@ EarlyStopState ParseEarlyStop(const nlohmann::json& json) {
   state.best_step = json.at("best_step").get<int64_t>();
   state.waited = json.at("waited").get<int64_t>();
   return state;
+}
+
+constexpr char kStepName[] = "step";  // of the optimizer's state: its updates
+
+// The headers alone, so that nothing is changed when something does not fit.
+absl::Status CheckStored(const StoredTensors& stored, const NamedTensors& own) {
+  for (const auto& [name, tensor] : own) {
+    if (!stored.Contains(name)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("optimizer state: tensor \"", name, "\" is missing from the checkpoint"));
+    }
+    FPO_ASSIGN_OR_RETURN(const TensorEntry entry, stored.Entry(name));
+    FPO_ASSIGN_OR_RETURN(const std::string type, TensorTypeName(tensor.scalar_type()));
+    if (entry.shape == tensor.sizes().vec() && entry.dtype == type) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "optimizer state: tensor \"", name, "\" is ", entry.dtype, " ", ShapeText(entry.shape),
+        "; expected ", type, " ", ShapeText(tensor.sizes().vec())));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> StoredStep(const StoredTensors& stored) {
+  FPO_ASSIGN_OR_RETURN(const at::Tensor step, stored.Tensor(kStepName));
+  const auto updates = step.item<int64_t>();
+  if (updates >= 0) return updates;
+  return absl::InvalidArgumentError(absl::StrCat("optimizer state: step is ", updates));
+}
+
+// One tensor at a time: of those that lie in several files only one is in memory twice.
+absl::Status CopyStored(const StoredTensors& stored, const NamedTensors& own) {
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : own) {
+    if (name == kStepName) continue;
+    FPO_ASSIGN_OR_RETURN(const at::Tensor value, stored.Tensor(name));
+    tensor.copy_(value);
+    AdvanceWork(0);
+  }
+  return absl::OkStatus();
 }
 
 TensorMap ToMap(const NamedTensors& tensors) { return TensorMap(tensors.begin(), tensors.end()); }
@@ -122,7 +164,13 @@ CheckpointContent MakeCheckpoint(const TrainingState& state, const Optimizer& op
 absl::StatusOr<TrainingState> RestoreCheckpoint(const SavedCheckpoint& checkpoint,
                                                 Optimizer* optimizer) {
   FPO_ASSIGN_OR_RETURN(TrainingState state, TrainingState::Parse(checkpoint.state_json));
-  FPO_RETURN_IF_ERROR(optimizer->Restore(checkpoint.model, checkpoint.optimizer));
+  const NamedTensors masters = optimizer->Masters(), moments = optimizer->State();
+  FPO_RETURN_IF_ERROR(CheckStored(checkpoint.model, masters));
+  FPO_RETURN_IF_ERROR(CheckStored(checkpoint.optimizer, moments));
+  FPO_ASSIGN_OR_RETURN(const int64_t step, StoredStep(checkpoint.optimizer));
+  FPO_RETURN_IF_ERROR(CopyStored(checkpoint.model, masters));
+  FPO_RETURN_IF_ERROR(CopyStored(checkpoint.optimizer, moments));
+  optimizer->Restored(step);
   return state;
 }
 

@@ -30,7 +30,7 @@ TEST(CheckpointReaderTest, ReadsTheNewest) {
   const auto checkpoint = LoadNewestCheckpoint(folder.path(), Accept, &skipped);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   EXPECT_EQ(checkpoint->info.step, 100);
-  EXPECT_TRUE(at::equal(checkpoint->model.at("w"), at::full({4}, 100.0)));
+  EXPECT_TRUE(at::equal(*checkpoint->model.Tensor("w"), at::full({4}, 100.0)));
   EXPECT_EQ(checkpoint->state_json, R"({"position": 12})");
   EXPECT_TRUE(skipped.empty());
 }

@@ -36,7 +36,7 @@ class HfExportTest : public ::testing::Test {
 
 TEST_F(HfExportTest, WritesAFolderThatReads) {
   const at::Tensor trained = at::randn({4, 2});
-  ASSERT_TRUE(ExportHuggingFace(Request(), {{"model.embed", trained}}).ok());
+  ASSERT_TRUE(ExportHuggingFace(Request(), Lazy({{"model.embed", trained}})).ok());
   const auto read = SafetensorsDirectory::Open(folder_ / "out/model");
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_TRUE(at::equal(*read->Tensor("model.embed"), trained.to(at::kBFloat16)));
@@ -57,18 +57,19 @@ TEST_F(HfExportTest, WritesAFolderThatReads) {
 
 TEST_F(HfExportTest, ReplacesAnOlderExport) {
   folder_.Put("out/model/stale.txt", "old");
-  ASSERT_TRUE(ExportHuggingFace(Request(), {{"model.embed", at::randn({4, 2})}}).ok());
+  ASSERT_TRUE(ExportHuggingFace(Request(), Lazy({{"model.embed", at::randn({4, 2})}})).ok());
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out/model/stale.txt"));
 }
 
 TEST_F(HfExportTest, WrongWeightsLeaveTheOldFolder) {
   folder_.Put("out/model/config.json", "old");
-  const absl::Status shape = ExportHuggingFace(Request(), {{"model.embed", at::randn({4, 3})}});
+  const absl::Status shape =
+      ExportHuggingFace(Request(), Lazy({{"model.embed", at::randn({4, 3})}}));
   EXPECT_TRUE(absl::StrContains(shape.message(), "[4, 3]")) << shape;
   const absl::Status missing = ExportHuggingFace(Request(), {});
   EXPECT_TRUE(absl::StrContains(missing.message(), "lack tensor \"model.embed\"")) << missing;
   const absl::Status extra = ExportHuggingFace(
-      Request(), {{"model.embed", at::randn({4, 2})}, {"sae.w_enc", at::randn({2})}});
+      Request(), Lazy({{"model.embed", at::randn({4, 2})}, {"sae.w_enc", at::randn({2})}}));
   EXPECT_TRUE(absl::StrContains(extra.message(), "sae.w_enc")) << extra;
   EXPECT_EQ(Slurp(folder_ / "out/model/config.json"), "old");
 }

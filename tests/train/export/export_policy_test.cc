@@ -23,7 +23,7 @@ TEST(ExportPolicy, ComesBackAsTheSameModel) {
     model->model.Parameters()[2].second.add_(0.25);
   }
   const absl::Status status =
-      ExportPolicy(TensorsOf(*model), {tiny.Path("model"), tiny.Path("copy"), at::kFloat});
+      ExportPolicy(Lazy(TensorsOf(*model)), {tiny.Path("model"), tiny.Path("copy"), at::kFloat});
   ASSERT_TRUE(status.ok()) << status;
   const auto copy = LoadModel({tiny.Path("copy"), "float32"});
   ASSERT_TRUE(copy.ok()) << copy.status();
@@ -37,9 +37,9 @@ TEST(ExportPolicy, UnwritableTargetIsStorage) {
   const TinyRun tiny;
   const auto model = LoadModel({tiny.Path("model"), "float32"});
   ASSERT_TRUE(model.ok());
-  EXPECT_EQ(
-      ExitCodeOf(ExportPolicy(TensorsOf(*model), {tiny.Path("model"), "/proc/model", at::kFloat})),
-      ExitCode::kStorage);
+  EXPECT_EQ(ExitCodeOf(ExportPolicy(Lazy(TensorsOf(*model)),
+                                    {tiny.Path("model"), "/proc/model", at::kFloat})),
+            ExitCode::kStorage);
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ class BackgroundCheckpointsTest : public ::testing::Test {
   at::Tensor Saved(int64_t step) const {
     const auto saved = ReadCheckpoint(folder_ / ("checkpoints/step-" + std::to_string(step)));
     EXPECT_TRUE(saved.ok()) << saved.status();
-    return saved.ok() ? saved->model.at("w").clone() : at::Tensor();
+    return saved.ok() ? saved->model.Tensor("w")->clone() : at::Tensor();
   }
 
   const ScratchFolder folder_;
