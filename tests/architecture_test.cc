@@ -36,7 +36,7 @@ constexpr Exception kExceptions[] = {
     {"train/collective/nccl_plugin.cc", "mirror-test",
      "one function in a library of its own; nccl_backend_test opens it"},
     {"common/postgres/no_postgres.cc", "mirror-test", "in builds without libpq only: says so"},
-    {"train/runs/background_checkpoints.cc", "wall-wait",
+    {"train/saving/side_write.cc", "wall-wait",
      "says each second that it waits, and is woken at the end"},
 };
 

@@ -43,7 +43,7 @@ Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folde
       checkpoints_(
           folder.path(),
           {{job.checkpoint.keep_last, job.checkpoint.keep_best}, job.checkpoint.background},
-          environment.events),
+          environment.events, environment.group),
       parts_(inputs.policy.model.device(), environment.measure),
       micro_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
       evaluations_({job, inputs, objective_, environment.events, environment.group,
@@ -306,15 +306,11 @@ std::string Trainer::stopped_early() const {
   return evaluations_.early_stop().Describe(state_.step, total_steps_, state_.early_stop);
 }
 
-// Weights and moments are equal on all ranks, so rank 0 writes them.
 absl::Status Trainer::WriteCheckpoint(bool last) {
   const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
   if (micro_batch_.halved()) state_.tokens_per_microbatch = micro_batch_.tokens();
-  if (environment_.group.rank() == 0) {
-    FPO_RETURN_IF_ERROR(checkpoints_.Write(MakeCheckpoint(state_, *optimizer_),
-                                           evaluations_.ScoreAt(state_.step), last));
-  }
-  return environment_.group.Barrier("writing a checkpoint");
+  return checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), evaluations_.ScoreAt(state_.step),
+                            last);
 }
 
 // All ranks stop at the same step: a stop request to one is a request to all.
@@ -329,6 +325,9 @@ absl::StatusOr<bool> Trainer::ShouldStop() {
 }
 
 absl::Status Trainer::Start() {
+  std::string note;
+  FPO_RETURN_IF_ERROR(checkpoints_.FindFolder(&note));
+  if (!note.empty()) Warn(WarningEvent(note));
   if (environment_.group.rank() == 0) {
     FPO_ASSIGN_OR_RETURN(
         log_, MetricsLog::Open(folder_.File("metrics.jsonl"), state_.step > 0 ? state_.step : -1));
@@ -341,8 +340,9 @@ absl::Status Trainer::Start() {
 
 absl::Status Trainer::Run() {
   const absl::Status status = RunSteps();
-  const absl::Status written = checkpoints_.Finish();
-  return status.ok() ? written : status;
+  if (status.ok()) return checkpoints_.Finish();
+  checkpoints_.Abandon();
+  return status;
 }
 
 // After the last checkpoint, which holds what training left: a run that is resumed there, or goes

@@ -26,12 +26,12 @@
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
-#include "train/runs/background_checkpoints.h"
 #include "train/runs/metrics_log.h"
 #include "train/runs/rank_agreement.h"
 #include "train/runs/run_folder.h"
 #include "train/runs/run_inputs.h"
 #include "train/runs/training_state.h"
+#include "train/saving/rank_checkpoints.h"
 
 namespace fpo::train {
 
@@ -109,7 +109,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<GradientBuffer> gradients_;
   std::unique_ptr<MetricsLog> log_;  // on rank 0
-  BackgroundCheckpoints checkpoints_;
+  RankCheckpoints checkpoints_;
   PartTimes parts_;
   MicroBatchSize micro_batch_;
   RunEvaluations evaluations_;

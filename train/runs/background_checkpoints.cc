@@ -6,11 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/device/process_memory.h"
 #include "train/events/exit_status.h"
-#include "train/torch_status.h"
 
 namespace fpo::train {
 namespace {
@@ -25,11 +23,7 @@ int64_t BytesOf(const TensorMap& tensors) {
 
 TensorMap CopyOf(const TensorMap& tensors) {
   TensorMap copy;
-  for (const auto& [name, tensor] : tensors) {
-    copy.emplace(name, tensor.detach().to(tensor.options().device(at::kCPU), /*non_blocking=*/false,
-                                          /*copy=*/true));
-    AdvanceWork(0);
-  }
+  for (const auto& [name, tensor] : tensors) copy.emplace(name, HostCopy(tensor));
   return copy;
 }
 
@@ -38,10 +32,6 @@ TensorMap CopyOf(const TensorMap& tensors) {
 BackgroundCheckpoints::BackgroundCheckpoints(std::string out, const Options& options,
                                              EventSink& events)
     : writer_(std::move(out), options.writer), options_(options), events_(events) {}
-
-BackgroundCheckpoints::~BackgroundCheckpoints() {
-  if (thread_.joinable()) thread_.join();
-}
 
 // None when memory has no room for it.
 std::optional<CheckpointContent> BackgroundCheckpoints::Snapshot(
@@ -69,15 +59,9 @@ absl::Status BackgroundCheckpoints::Write(const CheckpointContent& content,
   std::optional<CheckpointContent> copy;
   if (options_.background && !last) copy = Snapshot(content);
   if (!copy.has_value()) return WriteNow(content, score);
-  done_ = std::make_unique<absl::Notification>();
-  thread_ = std::thread([this, score, content = *std::move(copy)] {
-    const BackgroundWork background(&work_);
-    const absl::Status status = RunTorch([&] {
-      result_ = writer_.Write(content, score);
-      return result_.status();
-    });
-    if (!status.ok()) result_ = status;
-    done_->Notify();
+  side_.Start([this, score, content = *std::move(copy)] {
+    result_ = writer_.Write(content, score);
+    return result_.status();
   });
   seconds_ += SecondsFrom(start_);
   return absl::OkStatus();
@@ -98,25 +82,14 @@ void BackgroundCheckpoints::Announce(const std::string& folder) {
   events_.Emit(std::move(event));
 }
 
-absl::Status BackgroundCheckpoints::Poll() {
-  return thread_.joinable() && done_->HasBeenNotified() ? Finish() : absl::OkStatus();
-}
+absl::Status BackgroundCheckpoints::Poll() { return side_.done() ? Finish() : absl::OkStatus(); }
 
-// The thread that writes may report no work of its own beside training; here its work is that of
-// the caller, who must not seem to hang.
 absl::Status BackgroundCheckpoints::Finish() {
-  if (!thread_.joinable()) return absl::OkStatus();
+  if (!side_.running()) return absl::OkStatus();
   const absl::Time start = absl::Now();
-  const Work work({"", absl::StrCat("checkpoint of step ", step_), 0, 0, ""});
-  int64_t seen = work_;
-  while (!done_->WaitForNotificationWithTimeout(absl::Seconds(1))) {
-    if (work_ == seen) continue;
-    seen = work_;
-    AdvanceWork(0);
-  }
-  thread_.join();
+  const absl::Status wrote = side_.Wait(absl::StrCat("checkpoint of step ", step_));
   seconds_ += SecondsFrom(start);
-  if (!result_.ok()) return AsStorageError(result_.status());
+  if (!wrote.ok()) return AsStorageError(wrote);
   Announce(*result_);
   return absl::OkStatus();
 }

@@ -1,18 +1,15 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "train/checkpoint/checkpoint_writer.h"
 #include "train/events/event_sink.h"
+#include "train/saving/side_write.h"
 
 namespace fpo::train {
 
@@ -29,7 +26,7 @@ class BackgroundCheckpoints {
   };
   // `out`: the run's folder. Keeps a reference to `events`.
   BackgroundCheckpoints(std::string out, const Options& options, EventSink& events);
-  ~BackgroundCheckpoints();  // waits for the write in progress, and says nothing of it
+  // Its end waits for the write in progress, and says nothing of it.
   BackgroundCheckpoints(const BackgroundCheckpoints&) = delete;
   BackgroundCheckpoints& operator=(const BackgroundCheckpoints&) = delete;
 
@@ -41,7 +38,7 @@ class BackgroundCheckpoints {
   absl::Status Poll();
   // Waits for the write in progress and announces it.
   absl::Status Finish();
-  bool writing() const { return thread_.joinable(); }
+  bool writing() const { return side_.running(); }
 
   double seconds() const { return seconds_; }  // that the caller has waited in all
 
@@ -57,10 +54,8 @@ class BackgroundCheckpoints {
   // Of the write in progress.
   int64_t step_ = 0;
   absl::Time start_;
-  std::thread thread_;
-  std::unique_ptr<absl::Notification> done_;
-  std::atomic<int64_t> work_ = 0;                       // grows while it writes
-  absl::StatusOr<std::string> result_ = std::string();  // the thread's until it has notified
+  absl::StatusOr<std::string> result_ = std::string();
+  SideWrite side_;  // writes into result_: destroyed before it
 };
 
 }  // namespace fpo::train

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "absl/time/clock.h"
@@ -13,6 +14,9 @@
 #include "tests/train/support/free_port.h"
 #include "tests/train/support/trajectory.h"
 #include "train/collective/c10d_process_group.h"
+#include "train/export/export_checkpoint.h"
+#include "train/loop/model_loader.h"
+#include "train/report/inspect.h"
 
 namespace fpo::train {
 namespace {
@@ -94,6 +98,61 @@ TEST_F(RanksTest, OneTwoAndFourRanksTakeTheSameSteps) {
     EXPECT_LT(in64.metrics, kDraws * 0x1p-29 * rounding.metrics) << name;
     EXPECT_LT(in64.weights, kDraws * 0x1p-29 * rounding.weights) << name;
   }
+}
+
+// What four ranks wrote goes on with any number of them.
+TEST_F(RanksTest, ACheckpointOfFourRanksGoesOnWithOneAndTwo) {
+  trainer_.job.optimizer.eps = trainer_.job.optimizer.lr;  // as above
+  trainer_.job.schedule.name = "constant";                 // whatever the number of steps
+  trainer_.Finish("one");
+  const Trajectory one = ReadTrajectory(trainer_.Out("one"));
+  trainer_.job.max_steps = 6;
+  trainer_.Finish("four", 4);
+  trainer_.job.max_steps = 10;
+  for (const int64_t world : {1, 2}) {
+    const std::string name = "then-" + std::to_string(world);
+    fs::copy(trainer_.Out("four"), trainer_.Out(name), fs::copy_options::recursive);
+    ASSERT_TRUE(
+        fs::exists(trainer_.Out(name) + "/checkpoints/step-6/model-rank-3-of-4.safetensors"));
+    trainer_.Finish(name, world);
+    const Distance distance = Between(ReadTrajectory(trainer_.Out(name)), one);
+    Print("four ranks for six steps, then " + std::to_string(world), distance);
+    EXPECT_LT(distance.metrics, 1e-6);
+    EXPECT_LT(distance.weights, 1e-5);
+    EXPECT_NE(trainer_.Log(name).find("checkpoints/step-6 (step 6 of 10)"), std::string::npos)
+        << trainer_.Log(name);
+    const std::string last = trainer_.Out(name) + "/checkpoints/step-9/model";
+    EXPECT_TRUE(fs::exists(last + (world == 1 ? ".safetensors" : "-rank-1-of-2.safetensors")));
+  }
+}
+
+TEST_F(RanksTest, WhatTwoRanksWroteIsExportedInspectedAndTrainedFrom) {
+  trainer_.job.max_steps = 6;
+  trainer_.Finish("two", 2);
+  const std::string checkpoint = trainer_.Out("two") + "/checkpoints/step-6";
+  RecordingSink events;
+  const absl::Status exported =
+      ExportCheckpoint({checkpoint, trainer_.Out("exported"), "", ""}, events);
+  ASSERT_TRUE(exported.ok()) << exported;
+  EXPECT_EQ(Slurp(trainer_.Out("exported") + "/model.safetensors"),
+            Slurp(trainer_.Out("two") + "/model/model.safetensors"));
+  const auto inspected = Inspect(checkpoint);
+  ASSERT_TRUE(inspected.ok()) << inspected.status();
+  EXPECT_NE(inspected->Text().find("2 ranks"), std::string::npos) << inspected->Text();
+  const auto from_checkpoint = LoadModel({checkpoint});
+  ASSERT_TRUE(from_checkpoint.ok()) << from_checkpoint.status();
+  const auto from_model = LoadModel({trainer_.Out("two") + "/model"});
+  ASSERT_TRUE(from_model.ok()) << from_model.status();
+  EXPECT_EQ(from_checkpoint->digest, from_model->digest);
+  // A bit of the second rank's part.
+  const std::string part = checkpoint + "/model-rank-1-of-2.safetensors";
+  std::string bytes = Slurp(part);
+  bytes.back() ^= 1;
+  std::ofstream(part, std::ios::binary) << bytes;
+  const absl::Status damaged =
+      ExportCheckpoint({checkpoint, trainer_.Out("damaged"), "", ""}, events);
+  EXPECT_TRUE(absl::IsDataLoss(damaged)) << damaged;
+  EXPECT_NE(damaged.message().find(part), std::string::npos) << damaged;
 }
 
 TEST_F(RanksTest, ALostRankEndsTheOthersAndTheRunResumesBitwise) {

@@ -106,9 +106,14 @@ int64_t TrainerProcesses::DifferingBytes(const std::string& a, const std::string
   EXPECT_FALSE(checkpoints.empty());
   if (checkpoints.empty()) return -1;
   const std::string folder = absl::StrCat("/checkpoints/step-", checkpoints.front().step);
-  for (const char* file : {"/model.safetensors", "/optimizer.safetensors"}) {
-    count += Differing(Slurp(Out(a) + folder + file), Slurp(Out(b) + folder + file));
+  int64_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(Out(a) + folder)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const std::string other = Out(b) + folder + "/" + entry.path().filename().string();
+    count += Differing(Slurp(entry.path()), Slurp(other));
+    ++files;
   }
+  EXPECT_GE(files, 2) << folder;
   return count + Differing(Numbers(Out(a)), Numbers(Out(b)));
 }
 
