@@ -120,6 +120,12 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
                   "for a paused or preempted job to write its checkpoint");
   app.AddDuration("--unsatisfiable-after", &config.options.unsatisfiable_after,
                   "a job that no workers can hold fails after this long");
+  app.AddDuration(
+      "--narrow-after", &config.options.elastic.narrow_after,
+      "a job with resources.min_slots waits this long for all of its slots after it has "
+      "lost a worker");
+  app.AddDuration("--grow-after", &config.options.elastic.grow_after,
+                  "... and runs at least this long on fewer before it is stopped to have all");
   std::vector<std::string> quotas;
   app.Add("--quota", &quotas,
           "slots in use, as owner:NAME=SLOTS or queue:NAME=SLOTS; NAME * is everyone else; "

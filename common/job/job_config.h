@@ -91,6 +91,7 @@ struct CheckpointSection {
 
 struct ResourcesSection {
   int64_t slots = 1;
+  int64_t min_slots = 0;  // 0: slots
   std::string queue = "default";
   int64_t priority = 500;            // 0-1000, higher first
   std::vector<std::string> require;  // labels that a worker must have, "name=value"

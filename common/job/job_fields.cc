@@ -275,6 +275,12 @@ JobEntry Resources(ResourcesSection* s) {
           "resources",
           "what the job needs",
           {{"slots", &s->slots, "GPUs, or CPU shares; all or none are reserved", {}, 1, 4096},
+           {.name = "min_slots",
+            .slot = &s->min_slots,
+            .doc = "after the loss of a worker it goes on with as few as these; 0: with slots",
+            .min = 0,
+            .max = 4096,
+            .unwritten = "0"},
            {"queue", &s->queue, "queue"},
            {"priority", &s->priority, "higher runs first", {}, 0, 1000},
            {"require", &s->require, "labels that each worker must have, as name=value"}}};

@@ -39,7 +39,7 @@ Coordinator::Coordinator(const CoordinatorOptions& options, const Dependencies& 
       attempts_(options, {&jobs_, &workers_, &leases_, &counts_}),
       retention_(options.logs, dependencies.store, &jobs_),
       lines_(dependencies.store, &jobs_, &retention_),
-      scheduler_({options.unsatisfiable_after, options.quotas}) {}
+      scheduler_({options.unsatisfiable_after, options.quotas, options.elastic}) {}
 
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(const CoordinatorOptions& options,
                                                                const Dependencies& dependencies) {

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/lines/log_retention.h"
+#include "coordinator/core/scheduling/elastic_slots.h"
 #include "coordinator/core/scheduling/owner_limits.h"
 #include "coordinator/core/scheduling/slot_quota.h"
 
@@ -23,6 +24,7 @@ struct CoordinatorOptions {
   // Time for a paused or preempted attempt to write its checkpoint and stop.
   absl::Duration checkpoint_grace = absl::Minutes(2);
   std::vector<QuotaRule> quotas;  // of slots in use
+  ElasticOptions elastic;         // of jobs with resources.min_slots
   // Of the configurations of all jobs, which are kept in memory; 0: any number.
   int64_t config_bytes_max = int64_t{512} << 20;
   int64_t owner_jobs_max = 0;                // of one owner that have not ended; 0: any number

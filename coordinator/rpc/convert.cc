@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "coordinator/core/jobs/restart_rules.h"
+#include "coordinator/core/scheduling/elastic_slots.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -64,6 +65,8 @@ pb::Job ToProto(const Job& job, std::string config_json) {
   for (const auto& [name, value] : job.result) (*proto.mutable_result())[name] = value;
   proto.mutable_result_texts()->insert(job.result_texts.begin(), job.result_texts.end());
   proto.set_slots(job.demand.slots);
+  proto.set_min_slots(job.demand.min_slots);
+  proto.set_slots_held(HeldSlots(job));
   proto.set_queue(job.demand.queue);
   for (const std::string& other : job.after_ok) proto.add_after_ok(other);
   for (const std::string& other : job.after_end) proto.add_after_end(other);

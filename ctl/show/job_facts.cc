@@ -43,6 +43,11 @@ std::string LabelsText(const google::protobuf::Map<std::string, std::string>& la
   return absl::StrJoin(std::map(labels.begin(), labels.end()), separator, absl::PairFormatter("="));
 }
 
+std::string SlotsText(const pb::Job& job) {
+  if (job.slots_held() == 0 || job.slots_held() == job.slots()) return absl::StrCat(job.slots());
+  return absl::StrCat(job.slots_held(), "/", job.slots());
+}
+
 bool UsesCache(const pb::Job& job) { return job.progress().cache().records_total() > 0; }
 
 JobConfigFacts ConfigFactsOf(const pb::Job& job) {

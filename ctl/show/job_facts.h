@@ -21,6 +21,8 @@ std::string KindText(const fpo::v1::Job& job, absl::string_view separator);
 // "gpu=h100,who=bob", by name.
 std::string LabelsText(const google::protobuf::Map<std::string, std::string>& labels,
                        absl::string_view separator);
+// "4", or "2/4" of a job that holds fewer than it asks for.
+std::string SlotsText(const fpo::v1::Job& job);
 bool UsesCache(const fpo::v1::Job& job);
 
 // Facts from its configuration. What cannot be read (from a newer server) stays empty.

@@ -141,6 +141,9 @@ std::string JobSheet(const pb::Job& job, absl::Time now, const TextStyle& style)
     sheet.Add("bad checkpoint", absl::StrCat("step ", bad.step(), ", found by attempt ",
                                              bad.attempt(), ": ", bad.why()));
   }
+  if (job.min_slots() > 0) {
+    sheet.Add("slots", absl::StrCat(SlotsText(job), ", after a loss at least ", job.min_slots()));
+  }
   sheet.Add("restarts", absl::StrCat(job.restarts_used(), " counted"));
   sheet.Add("cache", job.progress().has_cache() ? CacheUseText(job.progress().cache()) : "");
   return sheet.Render();

@@ -162,7 +162,7 @@ std::string RenderQueue(const std::vector<pb::QueuedJob>& rows, absl::Time now,
     table.rows.push_back(
         {waits ? absl::StrCat(row.position()) : "-", row.job().job_id(), row.job().name(),
          std::string(TextOf(row.job().state())), absl::StrCat(row.job().priority()),
-         absl::StrCat(row.job().slots()),
+         SlotsText(row.job()),
          waits ? from_now(TimeIf(row.has_start_estimate(), row.start_estimate())) : "-",
          from_now(TimeIf(row.has_end_estimate(), row.end_estimate())), row.job().reason()});
   }

@@ -40,10 +40,11 @@ struct Attempt {
   std::optional<absl::Time> ended;
   std::optional<EndClass> end_class;  // none while it is running
   std::string end_message;
-  int64_t end_step = 0;     // of the job's progress when it ended
-  std::string last_error;   // newest error event, for reports that carry no message
-  bool progressed = false;  // a new checkpoint, a phase reached first, a new reference record
-  CacheUse cache;           // of all members together: CacheUseOf(members)
+  int64_t end_step = 0;      // of the job's progress when it ended
+  std::string last_error;    // newest error event, for reports that carry no message
+  bool lost_worker = false;  // it ended because a worker failed, fell silent or left
+  bool progressed = false;   // a new checkpoint, a phase reached first, a new reference record
+  CacheUse cache;            // of all members together: CacheUseOf(members)
 
   bool operator==(const Attempt&) const = default;
   bool AllEnded() const;

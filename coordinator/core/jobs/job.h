@@ -44,6 +44,7 @@ struct Progress {
 // What the job's configuration says about scheduling it; fixed at submit.
 struct JobDemand {
   int32_t slots = 1;
+  int32_t min_slots = 0;   // that suffice after the loss of a worker; 0: slots
   int64_t priority = 500;  // higher first
   int64_t max_restarts = 3;
   bool retry_on_oom = false;

@@ -62,12 +62,11 @@ Job Fail(Job job, std::string reason, absl::Time now) {
 Job Resolve(Job job, absl::Time now) {
   if (std::optional<std::string> fatal = FatalReason(job)) return Fail(std::move(job), *fatal, now);
   const Attempt& last = job.attempts.back();
-  const std::string description = DescribeEnd(job);
   if (IsCounted(last)) ++job.restarts_used;
   job.attempts_without_progress = last.progressed ? 0 : job.attempts_without_progress + 1;
   job.not_before = *last.ended + RecoveryBackoff(job.requeues);
   ++job.requeues;
-  job.reason = ExplainBackoff(job, description);
+  job.reason = ExplainBackoff(job, DescribeEnd(job));
   job.waits_for = Standing::kBackoff;
   Enter(&job, JobState::kQueued, now);
   return job;
@@ -187,8 +186,7 @@ class Transition {
     if (!job_.attempts.back().ended) RecordHostFault(lost.worker, /*in_preflight=*/false, &job_);
     Close(&job_, EndClass::kInfrastructure, absl::StrCat("worker ", lost.worker, ": ", lost.why),
           now_);
-    if (job_.state == JobState::kRecovering) return std::move(job_);
-    return Recover(std::move(job_), now_);
+    return job_.state == JobState::kRecovering ? std::move(job_) : Recover(std::move(job_), now_);
   }
 
   StateOr operator()(const ResolveStopped&) {
@@ -258,6 +256,7 @@ class Transition {
   StateOr operator()(const Preempt& event) {
     if (!IsActive(job_.state)) return Illegal(job_, "a preemption");
     job_.reason = event.why;
+    job_.attempts.back().lost_worker |= event.worker_leaves;
     return Stop(JobState::kPreempting, event.grace);
   }
 
@@ -314,6 +313,7 @@ class Transition {
         if (report.status == ReportStatus::kFailed && end_class == EndClass::kAsked) {
           // The agent is shutting down, which is not a fault, so nothing is counted.
           job_.reason = ExplainWorkerLeaves(report.worker, report.message);
+          job_.attempts.back().lost_worker = true;
           return Stop(JobState::kPreempting, kSurvivorGrace);
         }
         if (end_class == EndClass::kInfrastructure) {

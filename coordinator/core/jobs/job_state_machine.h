@@ -53,6 +53,7 @@ struct PriorityRequest {
 struct Preempt {
   absl::Duration grace;
   std::string why;
+  bool worker_leaves = false;
 };
 
 // It can never run: nothing has fitted for too long, or a job it depends on did not succeed.

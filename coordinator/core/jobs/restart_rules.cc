@@ -65,6 +65,7 @@ absl::Duration RefusalBackoff(int requeues) { return Doubling(absl::Seconds(5), 
 
 void RecordHostFault(absl::string_view worker, bool in_preflight, Job* job) {
   ++job->host_faults[std::string(worker)];
+  if (!job->attempts.empty()) job->attempts.back().lost_worker = true;
   if (in_preflight) job->unready_hosts.insert(std::string(worker));
 }
 

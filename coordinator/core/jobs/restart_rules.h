@@ -27,7 +27,8 @@ std::string DescribeEnd(const Job& job);
 absl::Duration RecoveryBackoff(int requeues);  // 1 s, then 5 s doubling to 5 min
 absl::Duration RefusalBackoff(int requeues);   // 5 s doubling to 5 min
 
-// Counts a fault of `worker`; one that failed preflight is not tried again.
+// Counts a fault of `worker`, which ends the last attempt; one that failed preflight is not tried
+// again.
 void RecordHostFault(absl::string_view worker, bool in_preflight, Job* job);
 void ClearHostFaults(const std::string& worker, Job* job);
 // Whether to avoid it for this job while other known workers could hold it.

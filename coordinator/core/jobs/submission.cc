@@ -66,6 +66,7 @@ absl::StatusOr<Submission> CheckSubmission(const std::string& config_json) {
   if (submission.job.kind == JobKind::kTrain) submission.job.method = config->method.name;
   submission.job.labels.insert(config->labels.begin(), config->labels.end());
   submission.job.demand = {.slots = static_cast<int32_t>(config->resources.slots),
+                           .min_slots = static_cast<int32_t>(config->resources.min_slots),
                            .priority = config->resources.priority,
                            .max_restarts = config->retry.max_restarts,
                            .retry_on_oom = config->retry.on_oom == "retry",

@@ -174,6 +174,19 @@ std::string ExplainDeadline(absl::string_view no_place, absl::Time deadline) {
   return absl::StrCat(no_place, "; fails at ", Utc(deadline));
 }
 
+std::string ExplainFewer(const Job& job, const ElasticOptions& options, absl::Time now) {
+  const std::optional<absl::Time> from = NarrowFrom(job, options);
+  if (!from.has_value()) return "";
+  return absl::StrCat("; ", job.demand.min_slots, " suffice",
+                      now < *from ? absl::StrCat(" from ", Utc(*from), " on") : "",
+                      ", since it has lost a worker");
+}
+
+std::string ExplainWidened(const Job& job, int32_t held) {
+  return Say(Standing::kPreempted, "it goes on with ", job.demand.slots, " slots instead of ",
+             held);
+}
+
 WaitReason ExplainBehind(int64_t jobs_ahead) {
   // Rounded when it is large, so that not every start changes every waiting job.
   int64_t unit = 1;

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "coordinator/core/jobs/job.h"
+#include "coordinator/core/scheduling/elastic_slots.h"
 #include "coordinator/core/scheduling/slot_offer.h"
 
 // Why a job is not running: the main reason with its numbers, for people, who see it as "name of
@@ -31,6 +32,11 @@ std::string ExplainEndDependency(const std::string& job_id, JobState state);
 WaitReason ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known);
 // The same for a job that fails at `deadline` unless a worker comes.
 std::string ExplainDeadline(absl::string_view no_place, absl::Time deadline);
+// "; 2 suffice, since it has lost a worker", or from when on, of a job that may start with fewer
+// slots than it asks for. Empty for other jobs.
+std::string ExplainFewer(const Job& job, const ElasticOptions& options, absl::Time now);
+// Why a job on fewer slots than it asks for is stopped.
+std::string ExplainWidened(const Job& job, int32_t held);
 // It would fit, but jobs before it in the queue also wait for slots.
 WaitReason ExplainBehind(int64_t jobs_ahead);
 // Hosts of an attempt prepared other data than the first of them; empty: none that is known.

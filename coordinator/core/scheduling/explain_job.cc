@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/observe/work.h"
 #include "coordinator/core/jobs/restart_rules.h"
+#include "coordinator/core/scheduling/elastic_slots.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -114,6 +115,11 @@ void AddRunning(const Job& job, const ExplainSnapshot& snapshot, Explanation* e)
   for (const Member& member : job.attempts.back().members) {
     e->details.push_back(absl::StrCat("attempt ", job.attempts.back().number, " on ", member.worker,
                                       ", ", member.slots, member.slots == 1 ? " slot" : " slots"));
+  }
+  if (const int32_t held = HeldSlots(job); held < job.demand.slots) {
+    e->details.push_back(absl::StrCat("holds ", held, " of ", job.demand.slots,
+                                      " slots since it lost a worker; gets the rest when they are "
+                                      "free and no job waits"));
   }
   if (p.updated != absl::InfinitePast()) {
     const absl::Duration ago = std::max(absl::ZeroDuration(), snapshot.now - p.updated);

@@ -67,6 +67,11 @@ int32_t LargestLive(const std::map<std::string, std::string>& required,
 }
 
 std::vector<SlotOffer> Eligible(const Job& job, const std::vector<SlotOffer>& offers) {
+  return Eligible(job, offers, job.demand.slots);
+}
+
+std::vector<SlotOffer> Eligible(const Job& job, const std::vector<SlotOffer>& offers,
+                                int32_t slots) {
   std::vector<SlotOffer> labelled;
   std::vector<SlotOffer> trusted;
   for (const SlotOffer& offer : offers) {
@@ -75,12 +80,16 @@ std::vector<SlotOffer> Eligible(const Job& job, const std::vector<SlotOffer>& of
     const bool takes_jobs = offer.open || !offer.connected;
     if (takes_jobs && !IsExcluded(job, offer.worker_id)) trusted.push_back(offer);
   }
-  return LargestGroup(trusted) >= job.demand.slots ? trusted : labelled;
+  return LargestGroup(trusted) >= slots ? trusted : labelled;
 }
 
 std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers,
                           const std::set<std::string>& near) {
-  const int32_t needed = job.demand.slots;
+  return Place(job, offers, near, job.demand.slots);
+}
+
+std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers,
+                          const std::set<std::string>& near, int32_t slots) {
   const std::set<std::string> avoided = Avoided(job);
   const auto rank = [&](const SlotOffer& o) {
     return std::make_tuple(avoided.count(o.worker_id), 1 - near.count(o.worker_id), o.usable(),
@@ -88,9 +97,9 @@ std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers,
   };
   const SlotOffer* best = nullptr;
   for (const SlotOffer& offer : offers) {
-    if (offer.usable() >= needed && (best == nullptr || rank(offer) < rank(*best))) best = &offer;
+    if (offer.usable() >= slots && (best == nullptr || rank(offer) < rank(*best))) best = &offer;
   }
-  if (best != nullptr) return {MemberOn(*best, needed, 0)};
+  if (best != nullptr) return {MemberOn(*best, slots, 0)};
 
   std::map<DeviceKind, std::vector<const SlotOffer*>> groups;
   for (const SlotOffer& offer : offers) {
@@ -107,12 +116,12 @@ std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers,
     std::vector<Member> members;
     int32_t placed = 0;
     for (const SlotOffer* offer : group) {
-      if (placed == needed) break;
-      const int32_t take = std::min(offer->usable(), needed - placed);
+      if (placed == slots) break;
+      const int32_t take = std::min(offer->usable(), slots - placed);
       members.push_back(MemberOn(*offer, take, placed));
       placed += take;
     }
-    if (placed == needed) return members;
+    if (placed == slots) return members;
   }
   return {};
 }

@@ -19,6 +19,9 @@ bool HasLabels(const SlotOffer& offer, const std::map<std::string, std::string>&
 // long as others that are open or were lost recently could hold it. Lost and closed workers are
 // included, since they may come back; those that are gone are not.
 std::vector<SlotOffer> Eligible(const Job& job, const std::vector<SlotOffer>& offers);
+// The same for a job that makes do with so many slots.
+std::vector<SlotOffer> Eligible(const Job& job, const std::vector<SlotOffer>& offers,
+                                int32_t slots);
 
 // The most slots that workers of one device kind have together: a gang never mixes kinds. Workers
 // that are gone do not count.
@@ -32,6 +35,9 @@ int32_t LargestLive(const std::map<std::string, std::string>& required,
 // hold its files), the fullest. `offers` must be eligible.
 std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers,
                           const std::set<std::string>& near);
+// The same for so many slots.
+std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers,
+                          const std::set<std::string>& near, int32_t slots);
 
 void Take(const std::vector<Member>& members, std::vector<SlotOffer>* offers);
 // Returns slots, as when an attempt ends.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/job/job_file.h"
+#include "coordinator/core/scheduling/elastic_slots.h"
 #include "coordinator/core/scheduling/explain.h"
 #include "coordinator/core/scheduling/placement.h"
 
@@ -55,7 +56,7 @@ Preview PreviewJob(const Job& job, const PreviewSnapshot& snapshot) {
   }
   preview.fit = FitOf(job, snapshot, preview.jobs_ahead > 0);
   SlotQuota quota(*snapshot.quotas);
-  for (const JobPtr& other : snapshot.with_attempt) quota.Use(*other);
+  for (const JobPtr& other : snapshot.with_attempt) quota.Use(*other, HeldSlots(*other));
   preview.quota = quota.Refusal(job).value_or("");
   ahead.push_back(std::make_shared<const Job>(job));
   const QueueView forecast = ForecastQueue(

@@ -31,14 +31,14 @@ class Scheduler::Pass {
         now_(now),
         offers_(input.offers),
         quota_(options_.quotas) {
-    for (const Job* job : input.with_attempt) quota_.Use(*job);
+    for (const Job* job : input.with_attempt) quota_.Use(*job, HeldSlots(*job));
     for (const SlotOffer& offer : offers_) free_ += offer.usable();
   }
 
   SchedulePlan Run(std::map<std::string, Moment>* unfit_since) {
     std::map<std::string, Moment> unfit;
     for (const Job* job : input_.queued) {
-      if (LargestFor(job->demand.require) < job->demand.slots || quota_.NeverFits(*job)) {
+      if (LargestFor(job->demand.require) < Least(*job) || quota_.NeverFits(*job)) {
         const auto before = unfit_since->find(job->job_id);
         const Moment since = before == unfit_since->end() ? now_ : before->second;
         if (Unfit(*job, since)) unfit[job->job_id] = since;
@@ -47,7 +47,10 @@ class Scheduler::Pass {
       }
     }
     *unfit_since = std::move(unfit);
-    if (reserved_ == nullptr) reservation_.job_id.clear();
+    if (reserved_ == nullptr) {
+      reservation_.job_id.clear();
+      for (const Job* job : input_.with_attempt) Widen(*job);
+    }
     return std::move(plan_);
   }
 
@@ -77,6 +80,7 @@ class Scheduler::Pass {
       return true;
     }
     if (now_.steady - since.steady < options_.unsatisfiable_after) {
+      absl::StrAppend(&why.text, ExplainFewer(job, options_.elastic, now_.wall));
       why.text = ExplainDeadline(why.text, since.wall + options_.unsatisfiable_after);
       Wait(job, std::move(why));
       return true;
@@ -87,23 +91,53 @@ class Scheduler::Pass {
     return false;
   }
 
+  // The fewest slots that the job starts with now.
+  int32_t Least(const Job& job) const { return LeastSlots(job, options_.elastic, now_.wall); }
+
+  bool Fits(const Job& job, const std::vector<SlotOffer>& offers) const {
+    const int32_t slots = Least(job);
+    return !Place(job, Eligible(job, offers, slots), {}, slots).empty();
+  }
+
+  // As many slots as the job can have, down to the fewest that it starts with.
+  bool Start(const Job& job) {
+    const auto most = static_cast<int32_t>(std::min<int64_t>(job.demand.slots, free_));
+    for (int32_t slots = most; slots >= Least(job); --slots) {
+      if (quota_.Refusal(job, slots).has_value()) continue;
+      std::vector<Member> members = Place(job, Eligible(job, offers_, slots), NearTo(job), slots);
+      if (members.empty() || !LeavesReservation(members)) continue;
+      Take(members, &offers_);
+      free_ -= slots;
+      quota_.Use(job, slots);
+      plan_.placements.push_back({job.job_id, std::move(members)});
+      return true;
+    }
+    return false;
+  }
+
+  // What a job on fewer slots than it asks for and free ones together could hold whole.
+  void Widen(const Job& job) {
+    const std::optional<absl::Time> from = GrowFrom(job, options_.elastic);
+    if (!from.has_value() || now_.wall < *from) return;
+    const int32_t slots = job.demand.slots, held = HeldSlots(job);
+    if (quota_.Refusal(job, slots - held).has_value()) return;
+    std::vector<SlotOffer> later = offers_;
+    Give(job.attempts.back().members, &later);
+    const std::vector<Member> members = Place(job, Eligible(job, later, slots), {}, slots);
+    if (members.empty()) return;
+    Take(members, &later);
+    offers_ = std::move(later);
+    quota_.Use(job, slots - held);
+    plan_.preemptions.push_back({job.job_id, ExplainWidened(job, held)});
+  }
+
   void Consider(const Job& job) {
     if (InBackoff(job, now_.wall)) return Wait(job, {Standing::kBackoff, job.reason});
-    if (const std::optional<std::string> refusal = quota_.Refusal(job)) {
+    if (const std::optional<std::string> refusal = quota_.Refusal(job, Least(job))) {
       return Wait(job, {Standing::kQuota, *refusal});
     }
-    if (reserved_ != nullptr && free_ < job.demand.slots) {
-      return Wait(job, ExplainBehind(waiting_++));
-    }
-    const std::vector<SlotOffer> eligible = Eligible(job, offers_);
-    std::vector<Member> members = Place(job, eligible, NearTo(job));
-    if (!members.empty() && LeavesReservation(members)) {
-      Take(members, &offers_);
-      free_ -= job.demand.slots;
-      quota_.Use(job);
-      plan_.placements.push_back({job.job_id, std::move(members)});
-      return;
-    }
+    if (reserved_ != nullptr && free_ < Least(job)) return Wait(job, ExplainBehind(waiting_++));
+    if (Start(job)) return;
     if (reserved_ != nullptr) return Wait(job, ExplainBehind(waiting_++));
     reserved_ = &job;
     ++waiting_;
@@ -113,6 +147,7 @@ class Scheduler::Pass {
     if (makes_room) {
       absl::StrAppend(&why.text, "; ", plan_.preemptions.size(), " being preempted");
     }
+    absl::StrAppend(&why.text, ExplainFewer(job, options_.elastic, now_.wall));
     Wait(job, std::move(why));
   }
 
@@ -138,7 +173,7 @@ class Scheduler::Pass {
     for (const SchedulePlan::Placement& placed : plan_.placements) Take(placed.members, &later);
     Take(members, &later);
     for (SlotOffer& offer : later) offer.connected = offer.open = !offer.gone;
-    return !Place(*reserved_, Eligible(*reserved_, later), {}).empty();
+    return Fits(*reserved_, later);
   }
 
   // Chooses running jobs of lower priority, the least urgent and youngest first, whose slots would
@@ -153,7 +188,7 @@ class Scheduler::Pass {
         victims.push_back(other);
       }
     }
-    const auto starts = [&] { return !Place(job, Eligible(job, later), {}).empty(); };
+    const auto starts = [&] { return Fits(job, later); };
     if (starts()) return false;
     std::sort(victims.begin(), victims.end(), [](const Job* a, const Job* b) {
       return std::make_tuple(a->demand.priority, b->attempts.back().started, a->job_id) <
@@ -174,12 +209,12 @@ class Scheduler::Pass {
   }
 
   // Drops victims that the job turns out not to need.
-  static void KeepNeeded(const Job& job, std::vector<SlotOffer> later,
-                         std::vector<const Job*>* chosen) {
+  void KeepNeeded(const Job& job, std::vector<SlotOffer> later,
+                  std::vector<const Job*>* chosen) const {
     for (size_t i = 0; i + 1 < chosen->size();) {
       std::vector<SlotOffer> without = later;
       Take((*chosen)[i]->attempts.back().members, &without);
-      if (Place(job, Eligible(job, without), {}).empty()) {
+      if (!Fits(job, without)) {
         ++i;
         continue;
       }

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/moment.h"
+#include "coordinator/core/scheduling/elastic_slots.h"
 #include "coordinator/core/scheduling/slot_offer.h"
 #include "coordinator/core/scheduling/slot_quota.h"
 
@@ -20,6 +21,7 @@ struct SchedulerOptions {
   // forever.
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   std::vector<QuotaRule> quotas;
+  ElasticOptions elastic = {};
 };
 
 // The input of one tick.
@@ -50,14 +52,16 @@ struct SchedulePlan {
   std::vector<Placement> placements;
   std::vector<Waiting> waits;
   std::vector<Reason> unsatisfiable;
-  std::vector<Reason> preemptions;  // running jobs that must make room
+  std::vector<Reason> preemptions;  // running jobs that must make room, or are to get more slots
 };
 
 // Places waiting jobs on free slots: all slots of a job at once or none, by queue order. The first
 // job that fits the known workers but not the free slots gets a reservation: later jobs take only
 // slots that it does not need, so that narrow jobs do not starve a wide one. It also preempts
 // running jobs of lower priority when that makes room. Jobs in back-off, over quota, or that fit
-// nowhere do not block others. Not thread-safe.
+// nowhere do not block others. A job that may make do with fewer slots (elastic_slots.h) gets as
+// many as it can, and is stopped to get the rest when those are free and no job waits. Not
+// thread-safe.
 class Scheduler {
  public:
   explicit Scheduler(SchedulerOptions options) : options_(std::move(options)) {}

@@ -48,18 +48,22 @@ std::optional<int32_t> SlotQuota::LimitOf(const Key& key) const {
   return limit->second;
 }
 
-void SlotQuota::Use(const Job& job) {
-  for (const Key& key : KeysOf(job)) used_[key] += job.demand.slots;
+void SlotQuota::Use(const Job& job, int32_t slots) {
+  for (const Key& key : KeysOf(job)) used_[key] += slots;
 }
 
 std::optional<std::string> SlotQuota::Refusal(const Job& job) const {
+  return Refusal(job, job.demand.slots);
+}
+
+std::optional<std::string> SlotQuota::Refusal(const Job& job, int32_t slots) const {
   for (const Key& key : KeysOf(job)) {
     const std::optional<int32_t> limit = LimitOf(key);
     const auto found = used_.find(key);
     const int32_t used = found == used_.end() ? 0 : found->second;
-    if (!limit || used + job.demand.slots <= *limit) continue;
+    if (!limit || used + slots <= *limit) continue;
     return absl::StrCat("quota: ", NameOf(key), " uses ", used, " of ", *limit,
-                        " slots, the job needs ", job.demand.slots);
+                        " slots, the job needs ", slots);
   }
   return std::nullopt;
 }

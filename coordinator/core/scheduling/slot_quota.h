@@ -28,9 +28,11 @@ class SlotQuota {
  public:
   explicit SlotQuota(const std::vector<QuotaRule>& rules);
 
-  void Use(const Job& job);  // its slots are held
-  // Why the job must wait, as shown by `explain`; nullopt when it may start.
+  void Use(const Job& job, int32_t slots);  // it holds them
+  // Why the job must wait, as shown by `explain`; nullopt when it may have all its slots.
   std::optional<std::string> Refusal(const Job& job) const;
+  // The same for so many slots more than it holds.
+  std::optional<std::string> Refusal(const Job& job, int32_t slots) const;
   // Whether the job alone exceeds a limit.
   bool NeverFits(const Job& job) const;
 

@@ -40,6 +40,7 @@ void Fields(auto& archive, MaybeConst<Attempt> auto& a) {
   archive("end_step", a.end_step);
   archive("last_error", a.last_error);
   archive("progressed", a.progressed);
+  archive("lost_worker", a.lost_worker);
   archive("cache", a.cache);
 }
 
@@ -58,6 +59,7 @@ void Fields(auto& archive, MaybeConst<Progress> auto& p) {
 
 void Fields(auto& archive, MaybeConst<JobDemand> auto& d) {
   archive("slots", d.slots);
+  archive("min_slots", d.min_slots);
   archive("priority", d.priority);
   archive("max_restarts", d.max_restarts);
   archive("retry_on_oom", d.retry_on_oom);

@@ -6,6 +6,7 @@
 #include "common/error_info.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
+#include "coordinator/core/scheduling/elastic_slots.h"
 #include "coordinator/core/traces/job_spans.h"
 #include "coordinator/core/workers/name_claim.h"
 #include "coordinator/core/workers/rendezvous_port.h"
@@ -142,7 +143,7 @@ void AttemptControl::Assign(const Job& job, const std::string& config_json, cons
   command.traceparent = AttemptTraceparent(job);
   command.slots = member.slots;
   command.first_rank = member.first_rank;
-  command.world_size = job.demand.slots;
+  command.world_size = HeldSlots(job);
   command.resume = attempt.number > 1 || !job.retry_of.empty();
   // A retry may return to an older checkpoint; later attempts continue from what this one wrote.
   if (attempt.number == 1) command.discard_after_step = job.checkpoint_step;
@@ -158,7 +159,9 @@ void AttemptControl::Assign(const Job& job, const std::string& config_json, cons
 absl::Status AttemptControl::Reserve(const SchedulePlan::Placement& placement, const Moment& now) {
   const JobPtr before = jobs_->Get(placement.job_id);
   coordinator::Reserve reserve{placement.members};
-  if (before->demand.slots > 1) {
+  int32_t slots = 0;
+  for (const Member& member : placement.members) slots += member.slots;
+  if (slots > 1) {
     FPO_ASSIGN_OR_RETURN(reserve.rendezvous_port,
                          FreeRendezvousPort(*before, jobs_->WithAttempt()));
   }

@@ -66,7 +66,7 @@ void AttemptControl::DrainWorkers(const Moment& now) {
       if (member.ended() || mode.kind != WorkerMode::Kind::kDraining) continue;
       const std::string why = absl::StrCat("preempted: worker ", member.worker, " is drained",
                                            mode.note.empty() ? "" : ": ", mode.note);
-      (void)ApplyOrRetry(job->job_id, Preempt{options_.checkpoint_grace, why}, now);
+      (void)ApplyOrRetry(job->job_id, Preempt{options_.checkpoint_grace, why, true}, now);
       break;
     }
   }

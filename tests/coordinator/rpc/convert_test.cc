@@ -18,6 +18,7 @@ Job FullJob() {
   job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, EndClass::kInvalid, "boom")});
   job.kind = JobKind::kTrain;
   job.method = "fpo";
+  job.demand.min_slots = 1;
   job.restarts_used = 2;
   job.checkpoint_step = 3;
   job.progress = {Phase::kTrain,
@@ -45,7 +46,8 @@ Job FullJob() {
 
 TEST(ConvertJob, FillsEveryField) {
   const pb::Job proto = ToProto(FullJob(), "{}");
-  EXPECT_EQ(Unset(proto), std::vector<std::string>{}) << proto.DebugString();
+  EXPECT_EQ(Unset(proto), std::vector<std::string>{"slots_held"}) << proto.DebugString();
+  EXPECT_EQ(ToProto(RunningJob("j-1", {"w1", "w2"}), "{}").slots_held(), 2);
   EXPECT_EQ(proto.state(), pb::JOB_STATE_FAILED);
   EXPECT_EQ(proto.attempts(0).workers(0), "w1");
   EXPECT_EQ(proto.submitted().seconds(), absl::ToUnixSeconds(kStart));

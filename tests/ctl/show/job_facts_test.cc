@@ -34,6 +34,12 @@ TEST(JobFactsTest, SaysWhatViewsHaveInCommon) {
   EXPECT_EQ(AttemptNumber(job), 0);
   EXPECT_FALSE(UsesCache(job));
   EXPECT_EQ(KindText(job, ":"), "");
+  job.set_slots(4);
+  EXPECT_EQ(SlotsText(job), "4") << "none held, or an older server";
+  job.set_slots_held(4);
+  EXPECT_EQ(SlotsText(job), "4");
+  job.set_slots_held(2);
+  EXPECT_EQ(SlotsText(job), "2/4");
   job = SampleJob();
   EXPECT_FALSE(IsTerminal(job));
   EXPECT_TRUE(UsesCache(job));

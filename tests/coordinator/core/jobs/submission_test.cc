@@ -14,6 +14,7 @@ TEST(Submission, TakesNameAndDemandFromTheJob) {
   EXPECT_EQ(submission->job.kind, JobKind::kTrain);
   EXPECT_EQ(submission->job.method, "sft");
   EXPECT_EQ(submission->job.demand.slots, 3);
+  EXPECT_EQ(submission->job.demand.min_slots, 0);
   EXPECT_EQ(submission->job.demand.priority, 900);
   EXPECT_EQ(submission->job.demand.max_restarts, 3);
   EXPECT_FALSE(submission->job.demand.retry_on_oom);

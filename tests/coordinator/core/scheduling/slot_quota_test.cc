@@ -20,7 +20,7 @@ TEST(SlotQuota, RulesAreReadStrictly) {
 
 TEST(SlotQuota, CountsPerOwnerAndPerQueue) {
   SlotQuota quota({{QuotaRule::Of::kOwner, "*", 3}, {QuotaRule::Of::kQueue, "default", 4}});
-  quota.Use(MakeJob("j-1", 2));
+  quota.Use(MakeJob("j-1", 4), 2);  // it makes do with two
   EXPECT_EQ(quota.Refusal(MakeJob("j-2", 1)), std::nullopt);
   EXPECT_EQ(quota.Refusal(MakeJob("j-2", 2)),
             "quota: owner ada uses 2 of 3 slots, the job needs 2");
@@ -29,6 +29,8 @@ TEST(SlotQuota, CountsPerOwnerAndPerQueue) {
   EXPECT_EQ(quota.Refusal(other), "quota: queue default uses 2 of 4 slots, the job needs 3");
   other.demand.queue = "nightly";
   EXPECT_EQ(quota.Refusal(other), std::nullopt);
+  EXPECT_EQ(quota.Refusal(MakeJob("j-1", 4), 1), std::nullopt);
+  EXPECT_NE(quota.Refusal(MakeJob("j-1", 4), 2), std::nullopt);
 }
 
 TEST(SlotQuota, ARuleByNameWinsOverTheRuleForEveryone) {

@@ -82,6 +82,18 @@ TEST_F(AttemptControlTest, AReservationHoldsSlotsAndAssignsEachMember) {
   EXPECT_EQ(first.store_address.rfind("host-w1:", 0), 0u) << first.store_address;
 }
 
+// resources.min_slots: the ranks are those that have slots.
+TEST_F(AttemptControlTest, AnAttemptOnFewerSlotsHasFewerRanks) {
+  auto w1 = Hello(HelloOf("w1", 4));
+  Reserve(Submit(5), {MemberOn("w1", 4, 0)});
+  EXPECT_EQ(w1->All<AssignCommand>().at(0).world_size, 4);
+  EXPECT_NE(w1->All<AssignCommand>().at(0).store_address, "");
+  auto w2 = Hello(HelloOf("w2", 1));
+  Reserve(Submit(5), {MemberOn("w2", 1, 0)});
+  EXPECT_EQ(w2->All<AssignCommand>().at(0).world_size, 1);
+  EXPECT_EQ(w2->All<AssignCommand>().at(0).store_address, "");
+}
+
 TEST_F(AttemptControlTest, NoTwoLiveAttemptsMeetAtOnePort) {
   // As many as make two of them meet by chance: a birthday among 2,000 ports.
   constexpr int kJobs = 300;
