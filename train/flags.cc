@@ -168,7 +168,9 @@ void AddSae(FlagSet app, Flags* flags) {
 }
 
 void AddExport(FlagSet app, Flags* flags) {
-  app.Add("checkpoint", &flags->path, "A run's checkpoint: RUN/checkpoints/step-N").Required();
+  app.Add("checkpoint", &flags->path,
+          "RUN/checkpoints/step-N; with --merge also an adapter of PEFT")
+      .Required();
   app.Add("--out", &flags->out, "Hugging Face folder to create").Type("DIR").Required();
   app.Add("--model", &flags->model, "Folder the run started from; default: its job's").Type("DIR");
   app.Add("--job", &flags->job, "Job file of the run; default: RUN/job.yaml").Type("FILE");

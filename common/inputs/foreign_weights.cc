@@ -77,11 +77,9 @@ std::string Adapter(const std::string& folder, const Names& names) {
       model.empty() ? ", not a model"
                     : absl::StrCat(" beside ", model, ": transformers would load the adapter's ",
                                    "base model and the adapter; remove the adapter's files, or"),
-      model.empty() ? "; merge it first: " : " merge it first: ",
-      "python3 -c \"from peft import AutoPeftModelForCausalLM as M; M.from_pretrained('", folder,
-      "').merge_and_unload().save_pretrained('", folder,
-      "-merged')\", then copy the tokenizer files of ", base.empty() ? "its base model" : base,
-      " to ", folder, "-merged");
+      model.empty() ? "; merge it first: " : " merge it first: ", "fpo-train export '", folder,
+      "' --merge --model ", base.empty() ? "BASE" : absl::StrCat("'", base, "'"), " --out '",
+      folder, "-merged'");
 }
 
 // Shards without an index, of which some are missing.

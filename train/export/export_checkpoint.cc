@@ -12,6 +12,7 @@
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/events/exit_status.h"
 #include "train/export/export_policy.h"
+#include "train/export/merge_adapter.h"
 #include "train/export/missing_tokenizer_files.h"
 #include "train/export/model_card.h"
 #include "train/export/peft_folder.h"
@@ -101,11 +102,23 @@ absl::Status ExportAdapter(const TrainedAdapter& trained, const PolicyExport& ma
   return ExportPolicy(Lazy(base.model.Merged()), made);
 }
 
+absl::Status ExportForeignAdapter(const CheckpointExport& request, const std::string& folder,
+                                  EventSink& events) {
+  if (!request.merge || !request.job.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        folder, " is an adapter in PEFT's form already; --merge, without --job, makes a model of ",
+        "it and its base (--model DIR; default: the folder that it names)"));
+  }
+  FPO_RETURN_IF_ERROR(CheckIsFree(request.out));
+  return MergeAdapter({folder, request.model, WholePath(request.out)}, events);
+}
+
 }  // namespace
 
 absl::Status ExportCheckpoint(const CheckpointExport& request, EventSink& events) {
   const std::string folder = WholePath(request.checkpoint);
   const std::string run = fs::path(folder).parent_path().parent_path().string();
+  if (IsPeftFolder(folder)) return ExportForeignAdapter(request, folder, events);
   FPO_RETURN_IF_ERROR(CheckIsCheckpoint(folder));
   FPO_RETURN_IF_ERROR(CheckIsFree(request.out));
   FPO_ASSIGN_OR_RETURN(JobConfig job, JobOf(request, run));

@@ -10,7 +10,7 @@ namespace fpo::train {
 // `fpo-train export`: a checkpoint as a Hugging Face folder, as the run would have written it into
 // OUT/model at that step.
 struct CheckpointExport {
-  std::string checkpoint;  // RUN/checkpoints/step-N
+  std::string checkpoint;  // RUN/checkpoints/step-N, or with `merge` a folder of PEFT's
   std::string out;         // must not exist, or be empty
   std::string job;         // the run's job file; empty: RUN/job.yaml
   std::string model;       // the folder the run started from; empty: model.path of the job

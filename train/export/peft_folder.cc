@@ -10,15 +10,15 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "common/files/durable_file.h"
-#include "common/files/posix_status.h"
 #include "common/hash.h"
 #include "common/outputs/folder_manifest.h"
 #include "common/outputs/publish.h"
 #include "common/status_macros.h"
-#include "train/formats/safetensors.h"
+#include "train/export/peft_config.h"
 #include "train/formats/safetensors_writer.h"
 
 namespace fpo::train {
@@ -27,67 +27,17 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int64_t kAdapterConfigBytesMax = 16 << 20;
-constexpr char kConfigName[] = "adapter_config.json", kWeightsName[] = "adapter_model.safetensors";
+constexpr char kConfigName[] = "adapter_config.json";
 constexpr char kModels[] = "base_model.model.model.";  // before "layers.N"
 constexpr char kNestedModels[] = "base_model.model.model.language_model.";
+constexpr char kOldNestedModels[] = "base_model.model.language_model.model.";
 
 absl::Status Refused(const std::string& folder, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat("adapter ", folder, ": ", why));
 }
 
-std::string Text(const Json& config, const char* name) {
-  const auto it = config.find(name);
-  return it != config.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
-// Options whose other values would be another arithmetic. null, false, 0, "" and {} are off.
-absl::Status CheckPlain(const std::string& folder, const Json& config) {
-  if (const std::string kind = Text(config, "peft_type"); kind != "LORA") {
-    return Refused(folder, absl::StrCat("peft_type is \"", kind, "\"; only LORA can be trained"));
-  }
-  if (const auto bias = config.find("bias"); bias != config.end() && *bias != "none") {
-    return Refused(folder, absl::StrCat("bias is ", bias->dump(), "; only \"none\" is computed"));
-  }
-  for (const char* name :
-       {"use_dora", "use_rslora", "fan_in_fan_out", "lora_bias", "rank_pattern", "alpha_pattern",
-        "modules_to_save", "target_parameters", "trainable_token_indices", "layer_replication",
-        "alora_invocation_tokens", "use_qalora"}) {
-    const auto it = config.find(name);
-    const bool off = it == config.end() || it->is_null() || *it == false || *it == 0 ||
-                     *it == 0.0 || (!it->is_number() && !it->is_boolean() && it->empty());
-    if (!off) {
-      return Refused(folder, absl::StrCat(name, " is ", it->dump(), ", which is not computed"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Json> ReadConfig(const std::string& folder) {
-  const std::string path = absl::StrCat(folder, "/", kConfigName);
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kAdapterConfigBytesMax));
-  Json config = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object()) return Refused(folder, "adapter_config.json is not a JSON object");
-  FPO_RETURN_IF_ERROR(CheckPlain(folder, config));
-  for (const char* name : {"r", "lora_alpha"}) {
-    const auto it = config.find(name);
-    if (it == config.end() || !it->is_number() || it->get<double>() <= 0) {
-      return Refused(folder, absl::StrCat("adapter_config.json has no ", name, " above 0"));
-    }
-  }
-  if (!config["r"].is_number_integer()) return Refused(folder, "r is not a whole number");
-  return config;
-}
-
-// Names as Gemma's classes of transformers give them to modules, old and new, to those of
-// LoraNames.
-std::string PlainName(const std::string& name) {
-  return absl::StrReplaceAll(name, {{"base_model.model.model.language_model.", kModels},
-                                    {"base_model.model.language_model.model.", kModels}});
-}
-
 // Of the projections that the tensors' names have.
-absl::StatusOr<LoraConfig> LoraOf(const std::string& folder, const Json& config,
+absl::StatusOr<LoraConfig> LoraOf(const std::string& folder, const PeftConfig& config,
                                   const std::map<std::string, std::string>& files) {
   std::set<std::string> targets;
   for (const auto& [name, file] : files) {
@@ -98,26 +48,9 @@ absl::StatusOr<LoraConfig> LoraOf(const std::string& folder, const Json& config,
     }
     targets.insert(weight.substr(begin + 1, end - begin - 1));
   }
-  auto lora = MakeLoraConfig(config["r"].get<int64_t>(), config["lora_alpha"].get<double>(),
-                             {targets.begin(), targets.end()});
+  auto lora = MakeLoraConfig(config.rank, config.alpha, {targets.begin(), targets.end()});
   if (!lora.ok()) return Refused(folder, std::string(lora.status().message()));
   return lora;
-}
-
-absl::StatusOr<at::Tensor> ReadTensor(const SafetensorsFile& file, const std::string& name,
-                                      const std::vector<int64_t>& shape) {
-  FPO_ASSIGN_OR_RETURN(const at::Tensor stored, file.Tensor(name));
-  if (!stored.is_floating_point() || stored.sizes().vec() != shape) {
-    return absl::InvalidArgumentError(absl::StrCat("adapter ", file.path(), ": tensor \"", name,
-                                                   "\" is not ", shape[0], " by ", shape[1],
-                                                   " numbers, as rank and model ask for"));
-  }
-  at::Tensor tensor = stored.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-  if (!at::isfinite(tensor).all().item<bool>()) {
-    return absl::InvalidArgumentError(absl::StrCat("adapter ", file.path(), ": tensor \"", name,
-                                                   "\" has values that are not finite"));
-  }
-  return tensor;
 }
 
 absl::StatusOr<NamedTensors> ReadTensors(const SafetensorsFile& file, const GemmaConfig& config,
@@ -136,7 +69,7 @@ absl::StatusOr<NamedTensors> ReadTensors(const SafetensorsFile& file, const Gemm
     const std::vector<int64_t>& weight = shapes.at(LoraWeightOf(name));
     const std::vector<int64_t> shape =
         IsLoraB(name) ? std::vector{weight[0], lora.rank} : std::vector{lora.rank, weight[1]};
-    FPO_ASSIGN_OR_RETURN(at::Tensor tensor, ReadTensor(file, it->second, shape));
+    FPO_ASSIGN_OR_RETURN(at::Tensor tensor, ReadAdapterTensor(file, it->second, shape));
     tensors.emplace_back(name, std::move(tensor));
     files.erase(it);
   }
@@ -176,7 +109,7 @@ absl::Status WriteFiles(const PeftExport& request, const GemmaConfig& config,
     stored[absl::StrCat(config.nested ? kNestedModels : kModels, rest)] = tensor.detach();
   }
   FPO_RETURN_IF_ERROR(
-      WriteSafetensors(absl::StrCat(folder, "/", kWeightsName), stored, {{"format", "pt"}}));
+      WriteSafetensors(absl::StrCat(folder, "/", kPeftWeights), stored, {{"format", "pt"}}));
   FPO_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder, "/", kConfigName),
                                           ConfigOf(request, adapter.lora).dump(2) + "\n"));
   if (request.card.empty()) return absl::OkStatus();
@@ -185,17 +118,42 @@ absl::Status WriteFiles(const PeftExport& request, const GemmaConfig& config,
 
 }  // namespace
 
+std::string PlainLoraName(const std::string& name) {
+  return absl::StrReplaceAll(name, {{kNestedModels, kModels}, {kOldNestedModels, kModels}});
+}
+
+absl::StatusOr<at::Tensor> ReadAdapterTensor(const SafetensorsFile& file, const std::string& name,
+                                             const std::vector<int64_t>& shape) {
+  FPO_ASSIGN_OR_RETURN(const at::Tensor stored, file.Tensor(name));
+  const auto wrong = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("adapter ", file.path(), ": tensor \"", name, "\" ", what));
+  };
+  if (!stored.is_floating_point() || stored.sizes().vec() != shape) {
+    return wrong(absl::StrCat("is not ", absl::StrJoin(shape, " by "),
+                              " numbers, as rank and model ask for"));
+  }
+  at::Tensor tensor = stored.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  if (!at::isfinite(tensor).all().item<bool>()) return wrong("has values that are not finite");
+  return tensor;
+}
+
 absl::StatusOr<PeftAdapter> ReadPeftFolder(const std::string& folder, const GemmaConfig& config) {
-  FPO_ASSIGN_OR_RETURN(const Json json, ReadConfig(folder));
-  const std::string weights = absl::StrCat(folder, "/", kWeightsName);
+  FPO_ASSIGN_OR_RETURN(const PeftConfig json, ReadPeftConfig(folder));
+  if (const std::string option = OnlyMergeable(json); !option.empty()) {
+    return Refused(folder, absl::StrCat(option, " is set: training has one rank and alpha / rank ",
+                                        "for all; fpo-train export ", folder,
+                                        " --merge --out DIR makes a model of it"));
+  }
+  const std::string weights = absl::StrCat(folder, "/", kPeftWeights);
   FPO_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(weights));
   std::map<std::string, std::string> files;  // by the names of LoraNames
-  for (const auto& [name, entry] : file->entries()) files[PlainName(name)] = name;
+  for (const auto& [name, entry] : file->entries()) files[PlainLoraName(name)] = name;
   PeftAdapter adapter;
   FPO_ASSIGN_OR_RETURN(adapter.lora, LoraOf(folder, json, files));
   FPO_ASSIGN_OR_RETURN(adapter.tensors, ReadTensors(*file, config, adapter.lora, std::move(files)));
   FPO_RETURN_IF_ERROR(file->CheckUnchanged());
-  adapter.base = Text(json, "base_model_name_or_path");
+  adapter.base = json.base;
   FPO_ASSIGN_OR_RETURN(const Digest digest, Sha256OfFile(weights));
   adapter.digest = ToHex(
       Sha256Of(absl::StrCat("fpo-adapter-1\n", DescribeLora(adapter.lora), "\n", ToHex(digest))));

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "train/formats/safetensors.h"
 #include "train/model/gemma_config.h"
 #include "train/model/lora.h"
 
@@ -17,9 +19,18 @@ struct PeftAdapter {
   std::string digest;    // hex, of configuration and tensors
 };
 
-// NotFound: no such folder or file. InvalidArgument: another kind of adapter, an option that would
-// change the arithmetic (DoRA, rsLoRA, biases, ranks by pattern, whole modules saved), a tensor
-// that is missing, unexpected, of another shape than the model's, or not finite.
+inline constexpr char kPeftWeights[] = "adapter_model.safetensors";
+
+// A tensor's name as LoraNames has it, of one that Gemma's classes of transformers gave, old or
+// new.
+std::string PlainLoraName(const std::string& name);
+// In float32, with memory of its own; InvalidArgument when it has another shape or is not finite.
+absl::StatusOr<at::Tensor> ReadAdapterTensor(const SafetensorsFile& file, const std::string& name,
+                                             const std::vector<int64_t>& shape);
+
+// An adapter that training can go on from. NotFound: no such folder or file. InvalidArgument: what
+// ReadPeftConfig refuses, an option that can only be merged (OnlyMergeable), a tensor that is
+// missing, unexpected, of another shape than the model's, or not finite.
 absl::StatusOr<PeftAdapter> ReadPeftFolder(const std::string& folder, const GemmaConfig& config);
 
 struct PeftExport {

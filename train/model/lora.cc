@@ -125,8 +125,9 @@ at::Tensor MergedWeight(const Projection& projection) {
   const at::Tensor& weight = projection.weight;
   if (!projection.a.defined()) return weight;
   const at::ScalarType wide = WideType(weight);
-  const at::Tensor low = at::mm(projection.b.to(wide), projection.a.to(wide));
-  return weight.to(wide).add(low, projection.scale).to(weight.scalar_type());
+  // The product is rounded before it is added, as PEFT does it.
+  const at::Tensor low = at::mm(projection.b.to(wide), projection.a.to(wide)) * projection.scale;
+  return weight.to(wide).add(low).to(weight.scalar_type());
 }
 
 }  // namespace fpo::train

@@ -49,9 +49,10 @@ TEST_F(ForeignWeightsTest, AnAdapterIsNoModel) {
   folder.Put("a/adapter_config.json",
              R"({"peft_type": "LORA", "base_model_name_or_path": "google/gemma-2-2b"})");
   folder.Put("a/adapter_model.safetensors", "x");
-  EXPECT_THAT(ForeignWeights(folder / "a", false),
-              AllOf(HasSubstr("a LoRA adapter of google/gemma-2-2b, not a model"),
-                    HasSubstr("merge_and_unload().save_pretrained('" + folder / "a-merged")));
+  EXPECT_THAT(
+      ForeignWeights(folder / "a", false),
+      AllOf(HasSubstr("a LoRA adapter of google/gemma-2-2b, not a model"),
+            HasSubstr("fpo-train export '" + folder / "a' --merge --model 'google/gemma-2-2b'")));
   // transformers would load the base and the adapter, not model.safetensors beside it.
   folder.Put("b/adapter_config.json", "{}");
   folder.Put("b/config.json", "{}");

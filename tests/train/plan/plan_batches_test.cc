@@ -8,7 +8,7 @@
 namespace fpo::train {
 namespace {
 
-const std::vector<int32_t> kPrompt = {2, 10, 11}, kOther = {2, 12};
+const std::vector<int32_t> kPrompt = {2, 10, 11}, kOtherPlan = {2, 12};
 const std::vector<int32_t> kLong = {20, 21, 22, 23}, kShort = {30, ~31, 32};  // one is context
 
 TEST(PlanBatches, PackedBatchesHoldEachPromptOnce) {
@@ -21,7 +21,7 @@ TEST(PlanBatches, PackedBatchesHoldEachPromptOnce) {
 }
 
 TEST(PlanBatches, PaddedBatchesAreAsLongAsTheLongest) {
-  const BatchSizes sizes = SizesOf({{kPrompt, kLong}, {kOther, kShort}}, /*packed=*/false, 1);
+  const BatchSizes sizes = SizesOf({{kPrompt, kLong}, {kOtherPlan, kShort}}, /*packed=*/false, 1);
   EXPECT_EQ(sizes.rows, 2 * 7);
   EXPECT_EQ(sizes.unit_rows, (std::vector<int64_t>{4, 2}));
 }
