@@ -154,7 +154,7 @@ absl::Status MergeAdapter(const AdapterMerge& request, EventSink& events) {
   PolicyExport made{base, request.out, dtype, {}};
   made.serving.chat_template = ChatTemplateOf(request.adapter);
   AddMissingTokenizerFiles(base, events, &made.serving);
-  FPO_RETURN_IF_ERROR(ExportPolicy(weights, made));
+  FPO_RETURN_IF_ERROR(ExportPolicy(Lazy(weights), made));
   events.Emit(ResultEvent(made.target, 0, {}));
   return absl::OkStatus();
 }
