@@ -81,7 +81,9 @@ TEST(ActivationSource, RowsThatFitAreComputedOnce) {
 // Weights that make neighbours matter.
 Gemma Lively(Architecture architecture, at::ScalarType dtype) {
   const Gemma model = Gemma::Random(TinyForTest(architecture), 5, dtype);
-  for (const auto& [name, weight] : model.Parameters()) weight.mul_(20);
+  for (const auto& [name, weight] : model.Parameters()) {
+    if (weight.dim() > 1) weight.mul_(20);
+  }
   return model;
 }
 
