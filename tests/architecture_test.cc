@@ -48,7 +48,7 @@ struct Layer {
 
 const std::vector<Layer>& Layers() {
   const std::vector<const char*> numeric = {"common/", "train/cuda/", "train/kernels/",
-                                            "train/ops/"};
+                                            "train/nf4/", "train/ops/"};
   static const std::vector<Layer> layers = {
       {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"common/values/",
@@ -78,6 +78,9 @@ const std::vector<Layer>& Layers() {
        {"train/kernels/"},
        {"torch/", "ATen/", "c10/", "absl/", "grpc", "google/"}},
       {"train/ops/", {"common/", "train/cuda/", "train/kernels/"}, {"torch/nn", "grpc", "google/"}},
+      {"train/nf4/",
+       {"common/", "train/cuda/", "train/kernels/", "train/ops/"},
+       {"torch/nn", "grpc", "google/"}},
       {"train/model/", numeric, {"grpc", "google/"}},
       {"train/sae/", numeric, {"grpc", "google/"}},
       {"train/loss/", numeric, {"grpc", "google/"}},

@@ -128,6 +128,31 @@ class KernelChecks {
     Add("rms_prop", at::kFloat, w, w2);
   }
 
+  void Nf4(at::ScalarType type) {
+    const int64_t rows = 70, width = 2304, block = 64, nested_block = 256;
+    const at::TensorOptions on = at::device(device_);
+    const auto bytes = [&](int64_t count) {
+      return at::arange(count, on.dtype(at::kLong)).mul(37).remainder(251).to(at::kByte);
+    };
+    const at::Tensor codes = bytes(rows * width / 2), absmax = bytes(rows * width / block);
+    const at::Tensor nested = Random({absmax.numel() / nested_block + 1}, at::kFloat);
+    const at::Tensor map = at::linspace(-1, 1, 256, on.dtype(at::kFloat));
+    const at::Tensor values = at::linspace(-1, 1, 16, at::kFloat);
+    const at::Tensor pairs = at::stack({codes.bitwise_right_shift(4), codes.bitwise_and(15)}, 1);
+    const at::Tensor magnitudes =
+        Double(map).index_select(0, absmax.to(at::kLong)) *
+            Double(nested).repeat_interleave(nested_block).narrow(0, 0, absmax.numel()) +
+        0.5;
+    const at::Tensor made = at::empty({rows, width}, on.dtype(type));
+    Nf4ByCuda(
+        table_,
+        {codes, absmax, nested, map, block, nested_block, 0.5F, values.const_data_ptr<float>()},
+        made);
+    Add("nf4", type, made,
+        Double(values).to(device_).index_select(0, pairs.flatten().to(at::kLong)) *
+            magnitudes.repeat_interleave(block));
+  }
+
   std::vector<KernelCheck> Finish() {
     const at::Tensor errors = at::stack(errors_).cpu();  // waits once
     for (size_t i = 0; i < checks_.size(); ++i) {
@@ -165,6 +190,7 @@ std::vector<KernelCheck> CheckCudaKernels(const CudaTable& table, c10::Device de
     checks.Rope(type);
     checks.Logits(/*narrow=*/type == at::kBFloat16);
   }
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) checks.Nf4(type);
   checks.Sums();
   checks.Updates();
   return checks.Finish();

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
 #include "train/cuda/cuda_library.h"
 
 namespace fpo::train {
@@ -235,6 +237,27 @@ at::Tensor LogitGradientByCuda(const CudaTable& table, const LogitGradientOnCuda
                                   narrow};
   if (rows > 0) CallCuda(in.logits, "logit_gradient", table.logit_gradient, call);
   return narrow ? in.logits.view(at::kBFloat16).narrow(1, 0, vocab) : in.logits;
+}
+
+void Nf4ByCuda(const CudaTable& table, const Nf4OnCuda& in, const at::Tensor& into) {
+  const bool nested = in.nested_absmax.defined();
+  TORCH_CHECK(into.is_contiguous() && in.codes.numel() == (into.numel() + 1) / 2 &&
+                  in.absmax.numel() == (into.numel() + in.block - 1) / in.block &&
+                  in.block % 32 == 0,
+              "Nf4ByCuda: ", in.codes.sizes(), " in blocks of ", in.block, " into ", into.sizes());
+  CudaNf4 call = {};
+  call.type = TypeOf(into);
+  call.codes = Read<uint8_t>(in.codes);
+  call.absmax = Read<float>(nested ? in.nested_absmax : in.absmax);
+  call.absmax_codes = nested ? Read<uint8_t>(in.absmax) : nullptr;
+  call.nested_map = Read<float>(in.nested_map);
+  call.out = into.mutable_data_ptr();
+  call.count = into.numel();
+  call.block = in.block;
+  call.nested_block = in.nested_block;
+  call.offset = in.offset;
+  std::copy_n(in.values, 16, call.values);
+  if (call.count > 0) CallCuda(into, "nf4", table.nf4, call);
 }
 
 }  // namespace fpo::train

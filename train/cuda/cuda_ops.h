@@ -94,4 +94,14 @@ std::pair<at::Tensor, at::Tensor> ClipByCuda(const CudaTable& table,
                                              const std::vector<at::Tensor>& tensors,
                                              double max_norm);
 
+// Weights in NF4 (train/nf4/nf4_tensor.h), written to `into`.
+struct Nf4OnCuda {
+  at::Tensor codes, absmax;              // uint8; float32, or with nested_absmax uint8
+  at::Tensor nested_absmax, nested_map;  // float32; undefined: none
+  int64_t block, nested_block;
+  float offset;
+  const float* values;  // 16 of them, in the processor's memory
+};
+void Nf4ByCuda(const CudaTable& table, const Nf4OnCuda& in, const at::Tensor& into);
+
 }  // namespace fpo::train

@@ -131,4 +131,17 @@ struct CudaUpdate {
   const float* factor;
 };
 
+// out[i] = values[code of i] * magnitude of i / block; two codes a byte, the first in the high
+// half. With absmax_codes a magnitude is nested_map[its code] * absmax[its place / nested_block] +
+// offset.
+struct CudaNf4 {
+  NumberType type;                      // of out
+  const uint8_t *codes, *absmax_codes;  // absmax_codes: null, absmax are the magnitudes
+  const float *absmax, *nested_map;
+  void* out;
+  int64_t count, block, nested_block;  // block: a multiple of 32
+  float offset;
+  float values[16];
+};
+
 }  // namespace fpo::train

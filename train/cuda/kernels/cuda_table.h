@@ -30,6 +30,7 @@ struct CudaTable {
   const char* (*clip)(const CudaClip&, void* stream);
   const char* (*adam)(const CudaUpdate&, const AdamStep&, void* stream);
   const char* (*rms_prop)(const CudaUpdate&, const RmsPropStep&, void* stream);
+  const char* (*nf4)(const CudaNf4&, void* stream);
   const CudaAttentionTable* attention;  // null: none
 };
 

@@ -5,6 +5,7 @@
 #include "train/cuda/kernels/cuda_table.h"
 #include "train/cuda/kernels/elementwise_block.h"
 #include "train/cuda/kernels/logit_block.h"
+#include "train/cuda/kernels/nf4_block.h"
 #include "train/cuda/kernels/norm_block.h"
 #include "train/cuda/kernels/numbers.h"
 #include "train/cuda/kernels/sum_block.h"
@@ -94,9 +95,27 @@ struct Calls {
     return {(call.span.count + kUpdateBlock - 1) / kUpdateBlock, 256};
   }
 
-  static constexpr CudaTable kTable = {
-      kCudaTableVersion, Norm,    NormGradient, Gated,   GatedGradient, Rope, Logits,  Kl,
-      LogitGradient,     RowSums, ResponseSums, Squares, Clip,          Adam, RmsProp, nullptr};
+  static const char* Nf4(const CudaNf4& call, void* stream) {
+    return ByType<Nf4Dense>(call, {(call.count + kNf4Span - 1) / kNf4Span, 256}, stream);
+  }
+
+  static constexpr CudaTable kTable = {kCudaTableVersion,
+                                       Norm,
+                                       NormGradient, Gated,   GatedGradient, 
+                                       Geglu,
+                                       GegluGradient,
+                                       Rope,
+                                       Logits,
+                                       Kl,
+                                       LogitGradient,
+                                       RowSums,
+                                       ResponseSums,
+                                       Squares,
+                                       Clip,
+                                       Adam,
+                                       RmsProp,
+                                       Nf4,
+                                       nullptr};
 };
 
 }  // namespace fpo::train::cuda
