@@ -90,12 +90,27 @@ std::string QuantisationName(absl::string_view json) {
   std::string name = text("quant_method");
   if (name.empty()) name = is("load_in_4bit") || is("load_in_8bit") ? "bitsandbytes" : "unnamed";
   const auto bits = config.find("bits");
-  if (is("load_in_4bit") || is("_load_in_4bit")) return name + " (4 bits)";
+  if (is("load_in_4bit") || is("_load_in_4bit")) {
+    const std::string kind = text("bnb_4bit_quant_type");
+    return absl::StrCat(name, kind.empty() ? " (4 bits)" : absl::StrCat(" (", kind, ")"));
+  }
   if (is("load_in_8bit") || is("_load_in_8bit")) return name + " (8 bits)";
   if (bits != config.end() && bits->is_number_integer()) {
     return absl::StrCat(name, " (", bits->dump(), " bits)");
   }
   return name;
+}
+
+bool IsNf4Config(absl::string_view json) {
+  const Json config = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) return false;
+  const auto is = [&](const char* key, const Json& value) {
+    const auto it = config.find(key);
+    return it != config.end() && *it == value;
+  };
+  return is("quant_method", "bitsandbytes") && is("bnb_4bit_quant_type", "nf4") &&
+         (is("load_in_4bit", true) || is("_load_in_4bit", true)) &&
+         (is("bnb_4bit_quant_storage", "uint8") || !config.contains("bnb_4bit_quant_storage"));
 }
 
 std::string DequantiseHint(const std::string& folder) {

@@ -57,7 +57,9 @@ absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
   shape.family = type == "gemma3_text" ? "gemma3" : type;
   const auto quantised = config.find("quantization_config");
   if (quantised != config.end()) {
-    if (const std::string name = QuantisationName(quantised->dump()); !name.empty()) {
+    const std::string text = quantised->dump(), name = QuantisationName(text);
+    shape.nf4 = IsNf4Config(text);
+    if (!name.empty() && !shape.nf4) {
       return absl::InvalidArgumentError(absl::StrCat(
           "folder ", folder, " holds quantised weights, ", name, "; ", DequantiseHint(folder)));
     }

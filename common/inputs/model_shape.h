@@ -15,6 +15,7 @@ struct ModelShape {
   int64_t width = 0;       // of the residual stream
   int64_t head_width = 0;  // of all heads together, as attn_z
   int64_t context = 0;     // positions
+  bool nf4 = false;        // bitsandbytes has quantised the weights
 };
 
 // InvalidArgument when the folder's config.json does not describe a model that can be trained, or

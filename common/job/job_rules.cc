@@ -30,7 +30,7 @@ class Rules {
     CheckReference();
     CheckNumbers();
     CheckBudgetAndSets();
-    CheckAdapter();
+    for (JobProblem& problem : AdapterProblems(c_)) problems_.push_back(std::move(problem));
     for (JobProblem& problem : EvaluateProblems(c_)) problems_.push_back(std::move(problem));
     return std::move(problems_);
   }
@@ -334,20 +334,6 @@ class Rules {
                  absl::StrCat("\"", sets[i].name, "\" is another set's name"));
       }
     }
-  }
-
-  void CheckAdapter() {
-    if (!c_.adapter.on()) {
-      if (!c_.adapter.path.empty()) {
-        Complain("adapter.path", "is read with adapter.kind: lora; add that, or leave it out");
-      }
-      return;
-    }
-    if (!Trains()) {
-      Complain("adapter.kind", absl::StrCat("kind ", c_.kind, " trains no adapter: leave it out"));
-    }
-    const std::string wrong = UnknownTarget(c_.adapter.targets);
-    if (!wrong.empty()) Complain("adapter.targets", wrong);
   }
 
   void CheckSet(const std::string& key, const FeatureSetSection& set) {

@@ -74,7 +74,14 @@ class InputChecks {
     if (!ModelFolderProblem({*path.path, *path.path}, false).empty()) return;
     const absl::StatusOr<ModelShape> model = ReadModelShape(*path.path);
     Note(path.key, model.status());
-    if (model.ok()) models_.push_back(*model);
+    if (!model.ok()) return;
+    const bool trained = path.key == "model.path" && config_.kind == "train";
+    if (trained && model->nf4 && config_.adapter.packing().empty()) {
+      Note(path.key, absl::InvalidArgumentError(absl::StrCat(
+                         *path.path, " has weights in NF4 (bitsandbytes); only an adapter beside ",
+                         "them can be trained: adapter.kind: qlora")));
+    }
+    models_.push_back(*model);
   }
 
   void CheckSaeSection(size_t i) {

@@ -79,6 +79,21 @@ class PhaseParts {
   PhaseMemory phase_;
 };
 
+// Packed weights, and the largest of them as it is made dense for a product.
+void AddPacked(const RunSizes& run, PhaseParts* parts) {
+  const ModelSizes& model = run.step.model;
+  const int64_t element = run.step.compute.element_bytes;
+  const int64_t dense =
+      (model.Parameters() - model.layers * model.ProjectionParameters()) * element;
+  const bool mapped = !run.step.compute.on_device && run.same_type_bytes > 0;
+  const auto share = static_cast<double>(dense) / static_cast<double>(WeightBytes(run));
+  parts->Computed("weights", model.PackedBytes() + (mapped ? 0 : dense));
+  parts->Computed("a weight, made dense",
+                  model.hidden * std::max(model.feed_forward, model.queries()) * element);
+  parts->OnHost("weights, mapped",
+                static_cast<int64_t>(static_cast<double>(run.weight_file_bytes) * share));
+}
+
 // Weights that nothing trains stay mapped, and are copied where the file has another type.
 void AddFrozen(const std::string& name, const RunSizes& run, PhaseParts* parts) {
   parts->Computed(name, WeightBytes(run) - (run.step.compute.on_device ? 0 : run.same_type_bytes));
@@ -87,6 +102,7 @@ void AddFrozen(const std::string& name, const RunSizes& run, PhaseParts* parts) 
 
 void AddWeights(const RunSizes& run, PhaseParts* parts) {
   if (TrainsWeights(run)) return parts->Computed("weights", WeightBytes(run));
+  if (run.step.model.adapter.packed()) return AddPacked(run, parts);
   AddFrozen("weights", run, parts);
 }
 
@@ -165,8 +181,9 @@ PhaseMemory Export(const RunSizes& run) {
   AddTraining(run, &parts);
   AddReference(run, &parts);
   parts.Computed("SAE", EncoderBytes(run, false));
-  parts.OnHost("merged weights",
-               model.layers * model.AdaptedParameters() * run.step.compute.element_bytes);
+  const int64_t merged =
+      model.adapter.packed() ? model.ProjectionParameters() : model.AdaptedParameters();
+  parts.OnHost("merged weights", model.layers * merged * run.step.compute.element_bytes);
   parts.Computed("temporary values",
                  2 * model.hidden * std::max(model.feed_forward, model.queries()) * kMasterBytes);
   return parts.Take();

@@ -10,7 +10,12 @@ struct AdapterSizes {
   int64_t rank = 0;
   bool q = false, k = false, v = false, o = false, gate = false, up = false, down = false;
 
+  // How the frozen projections are kept: in the model's type, in 4 bits, or with magnitudes of 8
+  // bits too.
+  enum class Packing { kNone, kNf4, kNf4Double } packing = Packing::kNone;
+
   bool on() const { return rank > 0; }
+  bool packed() const { return packing != Packing::kNone; }
 };
 
 // What of a model's config.json decides how much memory it takes.
@@ -30,9 +35,18 @@ struct ModelSizes {
   int64_t queries() const { return heads * head_dim; }
   int64_t keys() const { return kv_heads * head_dim; }
   int64_t EmbeddingParameters() const { return vocab * hidden; }
+  int64_t ProjectionParameters() const {  // of a block
+    return hidden * (2 * queries() + 2 * keys() + 3 * feed_forward);
+  }
   int64_t BlockParameters() const {
-    return hidden * (2 * queries() + 2 * keys() + 3 * feed_forward + (norms_outputs ? 4 : 2)) +
-           (qk_norm ? 2 * head_dim : 0);
+    return ProjectionParameters() + 4 * hidden + (qk_norm ? 2 * head_dim : 0);
+  }
+  // Of the projections of all blocks, where they are packed: 4 bits each, and a magnitude for 64.
+  int64_t PackedBytes() const {
+    if (!adapter.packed()) return 0;
+    const int64_t weights = layers * ProjectionParameters(), blocks = weights / 64;
+    const bool twice = adapter.packing == (norms_outputs ? 4 : 2))AdapterSizes::Packing::kNf4Double;
+    return weights / 2 + (twice ? blocks + blocks / 64 : 4 * blocks);
   }
   int64_t Parameters() const {
     return EmbeddingParameters() * (tied_head ? 1 : 2) + layers * BlockParameters() + hidden;

@@ -64,6 +64,9 @@ absl::Status Check(const Recipe& recipe) {
     if (sae.pooling.empty()) return Invalid("pooling is empty");
   }
   FPO_RETURN_IF_ERROR(CheckValues(recipe));
+  if (!recipe.quantization.empty()) {
+    FPO_RETURN_IF_ERROR(CheckWord("quantization", recipe.quantization, {"nf4", "nf4-double"}));
+  }
   return CheckFeatures(recipe);
 }
 
@@ -96,6 +99,7 @@ absl::StatusOr<Recipe> ReadRecipe(const nlohmann::json& object) {
   FPO_RETURN_IF_ERROR(ReadMember(object, "features", &recipe.features));
   FPO_RETURN_IF_ERROR(ReadMember(object, "forward", &recipe.forward));
   FPO_RETURN_IF_ERROR(ReadMember(object, "model_digest", &recipe.model_digest));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "quantization", &recipe.quantization));
   FPO_RETURN_IF_ERROR(ReadMember(object, "values", &recipe.values));
   const nlohmann::json* sae = FindMember(object, "sae");
   if (sae == nullptr || !sae->is_array()) return recipe;
@@ -116,6 +120,7 @@ std::string CanonicalRecipe(const Recipe& recipe) {
   object.Add("features", recipe.features);
   object.Add("forward", recipe.forward);
   object.Add("model_digest", recipe.model_digest);
+  if (!recipe.quantization.empty()) object.Add("quantization", recipe.quantization);
   object.AddRaw("sae", JsonArray(sae));
   if (recipe.values != "float32") object.Add("values", recipe.values);
   return object.Text();
@@ -137,7 +142,7 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical) {
     return Invalid(
         "not in canonical form: these members, each once, sorted, without spaces: device "
         "dtype features forward model_digest sae[digest layer pooling precision site], an SAE's k "
-        "when it is not 0, and values when it is not float32");
+        "when it is not 0, quantization when there is one, and values when it is not float32");
   }
   return recipe;
 }

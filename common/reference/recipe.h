@@ -33,13 +33,15 @@ struct Recipe {
   std::vector<SaeRecipe> sae;      // empty: margin-only
   std::string features = "all";    // all | top:M; "all" when margin-only
   std::string values = "float32";  // of features: float32 | float16; "float32" when margin-only
+  std::string quantization = {};   // of frozen projections: nf4 | nf4-double; empty: none
 
   bool operator==(const Recipe&) const = default;
 };
 
 // Canonical JSON (sorted keys, no spaces): the bytes that the id is a digest of, and the form in
-// which recipes are sent. `values` is included only when it is not float32, and an SAE's `k`
-// only when it is not 0, so that ids older than them stay the same.
+// which recipes are sent. `values` is included only when it is not float32, `quantization` only
+// when there is one, and an SAE's `k` only when it is not 0, so that ids older than them stay the
+// same.
 std::string CanonicalRecipe(const Recipe& recipe);
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical);  // InvalidArgument; strict
 Digest RecipeId(const Recipe& recipe);

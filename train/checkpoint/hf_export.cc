@@ -12,6 +12,7 @@
 #include "common/outputs/folder_manifest.h"
 #include "common/outputs/publish.h"
 #include "common/status_macros.h"
+#include "train/formats/nf4_names.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/formats/tensor_type.h"
 
@@ -30,6 +31,7 @@ constexpr std::array<const char*, 12> kCopied = {
 
 void SetDtype(OrderedJson* config, const char* dtype) {
   config->erase("transformers_weights");  // names a file of the source
+  config->erase("quantization_config");   // what is written is dense
   (*config)["dtype"] = dtype;
   if (config->contains("torch_dtype")) (*config)["torch_dtype"] = dtype;
 }
@@ -47,7 +49,8 @@ absl::Status CheckAgainstSource(const std::string& source, const OrderedJson& co
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory original, SafetensorsDirectory::Open(source));
   const auto tied_key = config.find("tie_word_embeddings");
   const bool tied = tied_key == config.end() || *tied_key != false;
-  for (const std::string& name : original.Names()) {
+  const Nf4Names names = SplitNf4Names(original.Names());
+  for (const std::string& name : names.tensors) {
     const auto it = weights.find(name);
     if (it == weights.end()) {
       if (tied && name == "lm_head.weight") continue;  // a copy of the embedding
@@ -55,7 +58,7 @@ absl::Status CheckAgainstSource(const std::string& source, const OrderedJson& co
           absl::StrCat("the trained weights lack tensor \"", name, "\" of ", source));
     }
     FPO_ASSIGN_OR_RETURN(const TensorEntry entry, original.Entry(name));
-    if (entry.shape != it->second.shape) {
+    if (!names.packed.contains(name) && entry.shape != it->second.shape) {
       return absl::InvalidArgumentError(absl::StrCat("trained tensor \"", name, "\" has shape ",
                                                      ShapeText(it->second.shape), ", in ", source,
                                                      " it is ", ShapeText(entry.shape)));

@@ -103,7 +103,8 @@ CpuDecoder::CpuDecoder(const Gemma& model, const Options& options)
                                options.dtype)
                  .to(at::kFloat)
                  .item<float>()) {
-  TORCH_CHECK(model.lora() == nullptr, "a decoder takes merged weights, not an adapter");
+  TORCH_CHECK(model.lora() == nullptr && !model.IsPacked(),
+              "a decoder takes merged weights, not an adapter");
   std::map<std::string, at::Tensor> weights;
   for (const auto& [name, tensor] : model.Parameters()) weights[name] = tensor;
   for (int64_t i = 0; i < config().layers; ++i) {

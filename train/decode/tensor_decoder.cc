@@ -27,7 +27,8 @@ at::Tensor SlotsOf(int64_t first, int64_t last, int64_t slots, at::Device device
 TensorDecoder::TensorDecoder(const Gemma& model)
     : Decoder(model.config(), at::TensorOptions(model.dtype()).device(model.device())),
       model_(model) {
-  TORCH_CHECK(model.lora() == nullptr, "a decoder takes merged weights, not an adapter");
+  TORCH_CHECK(model.lora() == nullptr && !model.IsPacked(),
+              "a decoder takes merged weights, not an adapter");
   for (const auto& [name, tensor] : model.Parameters()) weights_[name] = tensor;
 }
 

@@ -96,8 +96,9 @@ absl::Status ExportAdapter(const TrainedAdapter& trained, const PolicyExport& ma
     return AsStorageError(WritePeftFolder({made.target, trained.job.model.path, made.serving.card},
                                           config, {lora, std::move(tensors), "", ""}));
   }
-  FPO_ASSIGN_OR_RETURN(LoadedModel base,
-                       LoadModel({trained.job.model.path, trained.job.model.dtype}));
+  ModelRequest request{trained.job.model.path, trained.job.model.dtype};
+  request.packing = section.packing();
+  FPO_ASSIGN_OR_RETURN(LoadedModel base, LoadModel(request));
   base.model.Adapt(lora, std::move(tensors));
   return ExportPolicy(Lazy(base.model.Merged()), made);
 }

@@ -1,12 +1,15 @@
 #include "train/export/export_policy.h"
 
 #include <map>
+#include <string>
+#include <vector>
 
 #include "common/inputs/model_home.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/checkpoint/hf_export.h"
 #include "train/events/exit_status.h"
+#include "train/formats/nf4_names.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/loop/model_loader.h"
 #include "train/model/weight_names.h"
@@ -19,10 +22,11 @@ absl::Status ExportPolicy(const LazyTensors& trained, const PolicyExport& reques
   FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(request.source));
   FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ReadModelConfig(home));
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory original, SafetensorsDirectory::Open(home));
-  FPO_ASSIGN_OR_RETURN(const TensorSelection selection, SelectTensors(config, original.Names()));
+  const std::vector<std::string> names = SplitNf4Names(original.Names()).tensors;
+  FPO_ASSIGN_OR_RETURN(const TensorSelection selection, SelectTensors(config, names));
   const std::map<std::string, std::string> canonical(selection.used.begin(), selection.used.end());
   FPO_ASSIGN_OR_RETURN(LazyTensors weights, original.ForWriting());
-  for (const std::string& name : original.Names()) {
+  for (const std::string& name : names) {
     const auto used = canonical.find(name);
     if (used == canonical.end()) continue;
     auto it = trained.find(used->second);

@@ -17,6 +17,7 @@
 #include "train/export/missing_tokenizer_files.h"
 #include "train/export/peft_config.h"
 #include "train/export/peft_folder.h"
+#include "train/formats/nf4_names.h"
 #include "train/loop/model_loader.h"
 
 namespace fpo::train {
@@ -113,9 +114,13 @@ absl::StatusOr<std::string> BaseOf(const AdapterMerge& request, const PeftConfig
       ", which is no folder here; name its folder with --model"));
 }
 
-// As stored, if all have one type that a folder is written in; else in float32, which holds them.
-at::ScalarType TypeOf(const TensorMap& weights) {
+// As stored, if all that are not packed in 4 bits have one type that a folder is written in; else
+// float32, which holds them.
+absl::StatusOr<at::ScalarType> TypeOf(const std::string& folder, const TensorMap& weights) {
+  FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory, SafetensorsDirectory::Open(folder));
+  const bool packed = !SplitNf4Names(directory.Names()).packed.empty();
   for (const auto& [name, tensor] : weights) {
+    if (packed && IsProjection(name)) continue;
     if (tensor.scalar_type() != at::kBFloat16) return at::kFloat;
   }
   return at::kBFloat16;
@@ -142,13 +147,14 @@ absl::Status MergeAdapter(const AdapterMerge& request, EventSink& events) {
                        SafetensorsFile::Open(absl::StrCat(request.adapter, "/", kPeftWeights)));
   FPO_ASSIGN_OR_RETURN(const auto deltas, DeltaReader(config, *file, model).Read());
   FPO_ASSIGN_OR_RETURN(TensorMap weights, MapWeights(base));
-  const at::ScalarType dtype = TypeOf(weights);
+  FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, TypeOf(base, weights));
   for (const auto& [name, delta] : deltas) {
     const auto it = weights.find(name);
     if (it == weights.end()) {
       return absl::InvalidArgumentError(absl::StrCat("model ", base, " has no tensor ", name));
     }
-    it->second = WithDelta(it->second.to(dtype), delta);
+    const bool half = it->second.scalar_type() == at::kHalf;
+    it->second = WithDelta(half ? it->second.to(at::kFloat) : it->second, delta);
   }
   FPO_RETURN_IF_ERROR(file->CheckUnchanged());
   PolicyExport made{base, request.out, dtype, {}};

@@ -73,8 +73,9 @@ absl::Status Maker::LoadReference() {
   report_.reference_digest = inputs_.reference_digest;
   if (!inputs_.reference_model) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(CheckIdsFit(inputs_.pairs, report_.reference));
-  FPO_ASSIGN_OR_RETURN(reference_, LoadModel({report_.reference, job_.model.dtype, inputs_.device,
-                                              false, WarnOn(events_)}));
+  ModelRequest request = ReferenceRequest(job_, inputs_.device);
+  request.warn = WarnOn(events_);
+  FPO_ASSIGN_OR_RETURN(reference_, LoadModel(request));
   report_.reference_digest = reference_->digest;
   if (inputs_.reference_digest.empty() || inputs_.reference_digest == reference_->digest) {
     return absl::OkStatus();

@@ -105,8 +105,9 @@ class Inspector {
                                             Findings* findings) {
     const std::string path = ReferencePath(job_);
     FPO_RETURN_IF_ERROR(CheckIdsFit(train, path));
-    FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadModel({path, job_.model.dtype, options_.device,
-                                                       false, WarnOn(events_)}));
+    ModelRequest request = ReferenceRequest(job_, options_.device);
+    request.warn = WarnOn(events_);
+    FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadModel(request));
     WarnOfSlowDtype(job_.model.dtype, options_.device, events_);
     std::vector<LoadedSae> saes;
     if (UsesFeatures(job_)) {

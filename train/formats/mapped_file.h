@@ -32,6 +32,9 @@ class MappedFile {
   // Pages that were not copied yet show what is written into the file later. InvalidArgument: it
   // was written, cut or replaced since Open.
   absl::Status CheckUnchanged() const;
+  // Lets go of the memory of whole pages of `part`, which are read again when they are used. What
+  // was written to them is lost.
+  void Forget(absl::string_view part) const;
 
  private:
   struct Stamp {

@@ -209,6 +209,10 @@ absl::StatusOr<absl::string_view> SafetensorsFile::Bytes(const std::string& name
                       static_cast<size_t>(it->second.end - it->second.begin));
 }
 
+void SafetensorsFile::Forget(const std::string& name) const {
+  if (const auto bytes = Bytes(name); bytes.ok()) file_->Forget(*bytes);
+}
+
 absl::StatusOr<at::Tensor> SafetensorsFile::Tensor(const std::string& name) const {
   FPO_ASSIGN_OR_RETURN(const absl::string_view bytes, Bytes(name));
   const TensorEntry& entry = entries_.at(name);

@@ -42,6 +42,8 @@ class SafetensorsFile {
   // The raw bytes; NotFound names tensor and file.
   absl::StatusOr<absl::string_view> Bytes(const std::string& name) const;
 
+  void Forget(const std::string& name) const;  // MappedFile, of one tensor
+
   // A CPU tensor on the mapping itself, kept alive by it; nothing is copied unless the file stores
   // the bytes unaligned for their type.
   absl::StatusOr<at::Tensor> Tensor(const std::string& name) const;

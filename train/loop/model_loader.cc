@@ -1,6 +1,8 @@
 #include "train/loop/model_loader.h"
 
 #include <filesystem>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,10 +14,12 @@
 #include "common/inputs/sae_fit.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/formats/nf4_names.h"
 #include "train/formats/sae_files.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/formats/tensor_type.h"
 #include "train/model/weight_names.h"
+#include "train/packed/nf4_folder.h"
 
 namespace fpo::train {
 namespace {
@@ -24,11 +28,20 @@ absl::Status About(const std::string& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("model ", path, ": ", status.message()));
 }
 
+// What of a folder's tensors makes the model.
+struct Selection : TensorSelection {
+  std::set<std::string> packed;  // of the names used, those in NF4
+};
+
 // The headers alone: what does not fit is refused before anything is read.
-absl::Status CheckHeaders(const SafetensorsDirectory& directory, const TensorSelection& selection,
+absl::Status CheckHeaders(const SafetensorsDirectory& directory, const Selection& selection,
                           const GemmaConfig& config) {
   const auto shapes = TensorShapes(config);
   for (const auto& [name, canonical] : selection.used) {
+    if (selection.packed.contains(name)) {
+      FPO_RETURN_IF_ERROR(ReadNf4(directory, name, shapes.at(canonical)).status());
+      continue;
+    }
     FPO_ASSIGN_OR_RETURN(const TensorEntry entry, directory.Entry(name));
     if (const std::string quantised = QuantisedType(entry.dtype); !quantised.empty()) {
       return absl::InvalidArgumentError(
@@ -47,9 +60,11 @@ absl::Status CheckHeaders(const SafetensorsDirectory& directory, const TensorSel
   return absl::OkStatus();
 }
 
-absl::StatusOr<TensorSelection> SelectFrom(const SafetensorsDirectory& directory,
-                                           const GemmaConfig& config) {
-  FPO_ASSIGN_OR_RETURN(TensorSelection selection, SelectTensors(config, directory.Names()));
+absl::StatusOr<Selection> SelectFrom(const SafetensorsDirectory& directory,
+                                     const GemmaConfig& config) {
+  Nf4Names names = SplitNf4Names(directory.Names());
+  FPO_ASSIGN_OR_RETURN(TensorSelection used, SelectTensors(config, names.tensors));
+  const Selection selection{std::move(used), std::move(names.packed)};
   FPO_RETURN_IF_ERROR(CheckHeaders(directory, selection, config));
   return selection;
 }
@@ -143,14 +158,69 @@ absl::Status CheckModel(const std::string& path,
 absl::StatusOr<TensorMap> MapWeights(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ReadModelConfig(path));
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory, SafetensorsDirectory::Open(path));
-  FPO_ASSIGN_OR_RETURN(const TensorSelection selection, SelectFrom(directory, config));
+  FPO_ASSIGN_OR_RETURN(const Selection selection, SelectFrom(directory, config));
+  const auto shapes = TensorShapes(config);
   TensorMap tensors;
   for (const auto& [name, canonical] : selection.used) {
+    if (selection.packed.contains(name)) {
+      FPO_ASSIGN_OR_RETURN(const Nf4Tensor packed, ReadNf4(directory, name, shapes.at(canonical)));
+      tensors.emplace(canonical, DequantisedNf4(packed, at::kFloat));
+      continue;
+    }
     FPO_ASSIGN_OR_RETURN(at::Tensor stored, directory.Tensor(name));
     tensors.emplace(canonical, std::move(stored));
   }
   return tensors;
 }
+
+namespace {
+
+// The weights of a model on their way from its folder.
+struct WeightReader {
+  const ModelRequest& request;
+  at::ScalarType dtype;
+  const SafetensorsDirectory& directory;
+  const Selection& selection;
+  const std::map<std::string, std::vector<int64_t>> shapes;
+  TensorMap dense = {};
+  Nf4Weights packed = {};
+
+  absl::Status Read(const std::string& name, const std::string& canonical) {
+    if (selection.packed.contains(name)) {
+      FPO_ASSIGN_OR_RETURN(const Nf4Tensor stored, ReadNf4(directory, name, shapes.at(canonical)));
+      if (request.packing.empty()) {
+        dense.emplace(canonical, DequantisedNf4(stored, dtype).to(request.device));
+      } else {
+        packed.emplace(canonical, stored.To(request.device));
+      }
+      return absl::OkStatus();
+    }
+    FPO_ASSIGN_OR_RETURN(const at::Tensor stored, directory.Tensor(name));
+    // A folder that has packed weights is taken as it is.
+    if (request.packing.empty() || !selection.packed.empty() || !IsProjection(canonical)) {
+      dense.emplace(canonical, stored.to(request.device, dtype, /*non_blocking=*/false,
+                                         /*copy=*/request.trainable));
+      return absl::OkStatus();
+    }
+    const auto quantised = QuantiseNf4(stored.to(dtype), request.packing == "nf4-double");
+    if (!quantised.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("model weights: tensor \"", name, "\" ", quantised.status().message()));
+    }
+    directory.Forget(name);
+    packed.emplace(canonical, quantised->To(request.device));
+    return absl::OkStatus();
+  }
+};
+
+absl::Status CheckTrainable(const ModelRequest& request, const Selection& selection) {
+  if (!request.trainable || selection.packed.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("model ", request.path, " has weights in NF4 (bitsandbytes), which cannot be ",
+                   "trained themselves; train an adapter beside them: adapter.kind: qlora"));
+}
+
+}  // namespace
 
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, ParseDtype(request.dtype));
@@ -160,20 +230,20 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   const SafetensorsDirectory& directory = *weights;
   const auto selection = SelectFrom(directory, config);
   if (!selection.ok()) return About(request.path, selection.status());
+  FPO_RETURN_IF_ERROR(CheckTrainable(request, *selection));
   FPO_RETURN_IF_ERROR(CheckHome(request.path));
   FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, Identify(directory, std::move(config)));
   Tell(request.path, {&directory.notes(), &selection->notes, &identity.config.warnings},
        request.warn);
-  TensorMap tensors;
+  WeightReader reader{request, dtype, directory, *selection, TensorShapes(identity.config)};
   Work work(absl::StrCat("loading ", request.path), directory.Bytes(), "bytes");
   for (const auto& [name, canonical] : selection->used) {
-    FPO_ASSIGN_OR_RETURN(const at::Tensor stored, directory.Tensor(name));
-    tensors.emplace(canonical, stored.to(request.device, dtype, /*non_blocking=*/false,
-                                         /*copy=*/request.trainable));
-    work.Advance(static_cast<int64_t>(stored.nbytes()));
+    FPO_RETURN_IF_ERROR(reader.Read(name, canonical));
+    FPO_ASSIGN_OR_RETURN(const TensorEntry entry, directory.Entry(name));
+    work.Advance(entry.end - entry.begin);
   }
   FPO_RETURN_IF_ERROR(directory.CheckUnchanged());
-  auto model = Gemma::Create(identity.config, std::move(tensors));
+  auto model = Gemma::Create(identity.config, std::move(reader.dense), std::move(reader.packed));
   if (!model.ok()) return About(request.path, model.status());
   if (request.trainable) model->SetRequiresGrad(true);
   return LoadedModel{*std::move(model), request.path, identity.digest,

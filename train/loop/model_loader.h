@@ -57,12 +57,16 @@ struct ModelRequest {
   bool trainable = false;  // own memory, gradients on; otherwise weights may be mapped
   // Told what in the folder is not read and what looks wrong; sentences for the user.
   std::function<void(const std::string&)> warn = nullptr;
+  // nf4 | nf4-double: projections are kept in 4 bits (nf4_tensor.h), as the folder has them or,
+  // where it has them dense, quantised. Empty: all weights are dense; those in NF4 are made so.
+  std::string packing = {};
 };
 
 // NotFound, DataLoss or InvalidArgument name the folder and the problem.
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request);
 
-// The weights of a folder as they are stored, mapped from its files, under the model's own names.
+// The weights of a folder as they are stored, mapped from its files, under the model's own names;
+// those in NF4 in float32.
 absl::StatusOr<TensorMap> MapWeights(const std::string& path);
 
 absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name);  // float32 | bfloat16

@@ -112,11 +112,16 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
     return RmsNorm(value, weights[weight], config.norm());
   };
   const auto projection = [&](LoraTarget target) {
-    const at::Tensor& weight = weights[at.projections + static_cast<int64_t>(target)];
+    const int64_t index = weights[at.projectionskQ + static_cast<int64_t>(target);
     const int64_t place = context.lora == nullptr ? -1 : context.lora->Place(target);
-    if (place < 0) return Projection(weight);
+    Projection made(weights[index]);
+    if (!context.packed.empty()) made.packed = context.packed[static_cast<size_t>(index)];
+    if (place < 0) return made;
     const at::TensorList adapter = weights.slice(BlockWeightNames(config).size());
-    return Projection(weight, adapter[place], adapter[place + 1], context.lora->scale());
+    made.a = adapter[place];
+    made.b = adapter[place + 1];
+    made.scale = context.lora->scale();
+    return made;
   };
   AttentionWeights attention = {
       projection(LoraTarget::kQ), projection(LoraTarget::kK), projection(LoraTarget::kV), {}, {}};

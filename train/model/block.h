@@ -24,6 +24,7 @@ struct BlockContext {
   bool kept_rows = false;          // results are of the layout's kept rows alone: the last block's
   const SiteEdit* edit = nullptr;  // of this layer; not with gradients
   std::shared_ptr<const LoraConfig> lora = nullptr;  // null: no adapter
+  Nf4Matrices packed = {};  // by place in the weights, whose tensors are its codes; null: is dense
 };
 
 // The block's output and its two inner SAE sites (site.h), [batch, seq, width].

@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -81,9 +82,19 @@ Gemma::Gemma(const GemmaConfig& config, NamedTensors parameters)
   for (const auto& [name, tensor] : parameters_) tensors_.push_back(tensor);
 }
 
-absl::StatusOr<Gemma> Gemma::Create(const GemmaConfig& config, TensorMap weights) {
-  FPO_ASSIGN_OR_RETURN(NamedTensors ordered, OrderWeights(config, weights));
-  return Gemma(config, std::move(ordered));
+absl::StatusOr<Gemma> Gemma::Create(const GemmaConfig& config, TensorMap weights,
+                                    Nf4Weights packed) {
+  FPO_ASSIGN_OR_RETURN(NamedTensors ordered, OrderWeights(config, weights, packed));
+  Gemma model(config, std::move(ordered));
+  if (packed.empty()) return model;
+  const auto buffer = std::make_shared<WeightBuffer>();
+  for (const auto& [name, tensor] : model.parameters_) {
+    const auto found = packed.find(name);
+    model.packed_.push_back(found == packed.end() ? nullptr
+                                                  : std::make_shared<const Nf4Matrix>(Nf4Matrix{
+                                                        std::move(found->second), buffer}));
+  }
+  return model;
 }
 
 Gemma Gemma::Random(const GemmaConfig& config, uint64_t seed, at::ScalarType dtype) {
@@ -116,11 +127,23 @@ void Gemma::Adapt(const LoraConfig& lora, NamedTensors adapter) {
 }
 
 TensorMap Gemma::Merged() const {
-  TensorMap merged(parameters_.begin(), parameters_.end());
+  std::map<std::string, size_t> adapted;  // where A is
   for (size_t i = 0; lora_ != nullptr && i < adapter_.size(); i += 2) {
-    at::Tensor& weight = merged.at(LoraWeightOf(adapter_[i].first));
-    weight = MergedWeight({weight, adapter_[i].second, adapter_[i + 1].second, lora_->scale()})
-                 .to(at::kCPU);  // a second copy of the model may not fit beside the first
+    adapted[LoraWeightOf(adapter_[i].first)] = i;
+  }
+  TensorMap merged(parameters_.begin(), parameters_.end());
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const auto& [name, stored] = parameters_[i];
+    const auto place = adapted.find(name);
+    const bool packed = !packed_.empty() && packed_[i] != nullptr;
+    if (place == adapted.end() && !packed) continue;
+    at::Tensor weight = packed ? DequantisedNf4(packed_[i]->tensor, at::kFloat) : stored;
+    if (place != adapted.end()) {
+      weight = MergedWeight({weight, adapter_[place->second].second,
+                             adapter_[place->second + 1].second, lora_->scale()});
+    }
+    // A second copy of the model may not fit beside the first.
+    merged[name] = weight.to(at::kCPU, dtype());
   }
   return merged;
 }
@@ -138,6 +161,12 @@ std::vector<at::Tensor> Gemma::WeightsOfBlock(int64_t layer, int64_t count) cons
     weights.push_back(adapter_[i].second);
   }
   return weights;
+}
+
+Nf4Matrices Gemma::PackedOfBlock(int64_t layer, int64_t count) const {
+  if (packed_.empty()) return {};
+  const auto first = packed_.begin() + 1 + layer * count;
+  return {first, first + count};
 }
 
 ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& options) const {
@@ -168,7 +197,8 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
                                   options.layout,
                                   keeps && layer == layers - 1,
                                   EditOf(options, layer),
-                                  lora_};
+                                  lora_,
+                                  PackedOfBlock(layer, block_weights)};
     const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
                                   ? RunBlockCheckpointed(x, weights, context)
                                   : RunBlock(x, weights, context);

@@ -42,8 +42,10 @@ class Gemma {
   // Takes weights by Hugging Face name, with or without the prefixes "language_model." and
   // "model.language_model." of nested models. InvalidArgument names the tensor that is missing,
   // unexpected, of a wrong shape or dtype, or not finite. An "lm_head.weight" next to a tied
-  // embedding must equal it.
-  static absl::StatusOr<Gemma> Create(const GemmaConfig& config, TensorMap weights);
+  // embedding must equal it. Projections in `packed`, by canonical name, are frozen: they are made
+  // dense for each product.
+  static absl::StatusOr<Gemma> Create(const GemmaConfig& config, TensorMap weights,
+                                      Nf4Weights packed = {});
 
   // Fresh weights as Hugging Face initialises them: normal(0, 0.02), norms by 1. The same seed
   // gives the same weights.
@@ -54,8 +56,9 @@ class Gemma {
   at::Device device() const;
 
   // Every weight once, in a fixed order, under its canonical name ("model.embed_tokens.weight"
-  // first); without those of an adapter.
+  // first); without those of an adapter. Of packed ones it has the codes.
   const NamedTensors& Parameters() const { return parameters_; }
+  bool IsPacked() const { return !packed_.empty(); }
   // Adds an adapter to this object, not to its copies: tensors in the order of LoraNames, on the
   // model's device. Turns gradients off for the weights and on for the adapter.
   void Adapt(const LoraConfig& lora, NamedTensors adapter);
@@ -63,7 +66,7 @@ class Gemma {
   // What training changes: the adapter's tensors if there is one, else Parameters.
   const NamedTensors& Trained() const { return lora_ == nullptr ? parameters_ : adapter_; }
   // The weights with the adapter added to them (MergedWeight), which are in host memory then, by
-  // canonical name.
+  // canonical name. Packed ones are made dense in float32, and rounded once.
   TensorMap Merged() const;
   // Turns gradients on or off for all weights. Create and Random leave them off.
   void SetRequiresGrad(bool value);
@@ -80,10 +83,12 @@ class Gemma {
   Gemma(const GemmaConfig& config, NamedTensors parameters);
   // The `count` weights of a block, then those of the adapter.
   std::vector<at::Tensor> WeightsOfBlock(int64_t layer, int64_t count) const;
+  Nf4Matrices PackedOfBlock(int64_t layer, int64_t count) const;
 
   std::shared_ptr<const GemmaConfig> config_;
   NamedTensors parameters_;
   std::vector<at::Tensor> tensors_;  // of parameters_, in order
+  Nf4Matrices packed_;               // the same, null for dense ones; empty: all are
   std::shared_ptr<const LoraConfig> lora_;
   NamedTensors adapter_;
 };

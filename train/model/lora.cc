@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -91,6 +92,13 @@ std::string LoraWeightOf(const std::string& name) {
   return absl::StrCat(module, ".weight");
 }
 
+bool IsProjection(const std::string& weight) {
+  absl::string_view module = weight;
+  if (!absl::ConsumeSuffix(&module, ".weight")) return false;
+  return std::any_of(std::begin(kModules), std::end(kModules),
+                     [&](absl::string_view end) { return absl::EndsWith(module, end); });
+}
+
 bool IsLora(const std::string& name) { return absl::EndsWith(name, kA) || IsLoraB(name); }
 bool IsLoraB(const std::string& name) { return absl::EndsWith(name, kB); }
 
@@ -113,7 +121,8 @@ NamedTensors NewLora(const GemmaConfig& config, const LoraConfig& lora, uint64_t
 }
 
 at::Tensor Project(const at::Tensor& x, const Projection& projection) {
-  const at::Tensor dense = Linear(x, projection.weight);
+  const at::Tensor dense =
+      projection.packed == nullptr ? Linear(x, projection.weight) : Nf4Linear(x, projection.packed);
   if (!projection.a.defined()) return dense;
   const at::Tensor narrow = Linear(x.to(projection.a.scalar_type()), projection.a);
   const at::Tensor low = Linear(narrow, projection.b) * projection.scale;

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "train/model/gemma_config.h"
+#include "train/nf4/nf4_matrix.h"
 #include "train/ops/named_tensors.h"
 
 namespace fpo::train {
@@ -45,6 +46,8 @@ std::vector<std::string> LoraNames(const GemmaConfig& config, const LoraConfig& 
 // The weight that LoraNames()[i] adapts, by its canonical name.
 std::string LoraWeightOf(const std::string& name);
 bool IsLora(const std::string& name);  // A or B
+// Whether the weight of this canonical name can be adapted.
+bool IsProjection(const std::string& weight);
 bool IsLoraB(const std::string& name);
 
 // As PEFT starts: A uniform in +-1/sqrt(in), B zero, so that nothing has changed yet. float32, as
@@ -57,16 +60,17 @@ struct Projection {
   Projection(at::Tensor dense, at::Tensor low_a, at::Tensor low_b, double factor)
       : weight(std::move(dense)), a(std::move(low_a)), b(std::move(low_b)), scale(factor) {}
 
-  at::Tensor weight;  // [out, in]
-  at::Tensor a;       // [rank, in]; undefined: not adapted
-  at::Tensor b;       // [out, rank]
+  at::Tensor weight;                        // [out, in]
+  std::shared_ptr<const Nf4Matrix> packed;  // not null: the weight is this
+  at::Tensor a;                             // [rank, in]; undefined: not adapted
+  at::Tensor b;                             // [out, rank]
   double scale = 0;
 };
 
 // [..., in] -> [..., out] in the dtype of x; the low-rank part is computed in that of A and B.
 at::Tensor Project(const at::Tensor& x, const Projection& projection);
 
-// W + scale B A in float32 (float64 of float64), rounded once to the dtype of W.
+// W + scale B A in float32 (float64 of float64), rounded once to the dtype of W, which is dense.
 at::Tensor MergedWeight(const Projection& projection);
 
 }  // namespace fpo::train

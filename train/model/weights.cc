@@ -111,7 +111,8 @@ std::vector<std::string> WeightNames(const GemmaConfig& config) {
   return names;
 }
 
-absl::StatusOr<NamedTensors> OrderWeights(const GemmaConfig& config, const TensorMap& weights) {
+absl::StatusOr<NamedTensors> OrderWeights(const GemmaConfig& config, const TensorMap& weights,
+                                          const Nf4Weights& packed) {
   FPO_ASSIGN_OR_RETURN(TensorMap canonical, Canonical(config, weights));
   FPO_RETURN_IF_ERROR(DropTiedHead(config, &canonical));
   const auto shapes = TensorShapes(config);
@@ -123,6 +124,12 @@ absl::StatusOr<NamedTensors> OrderWeights(const GemmaConfig& config, const Tenso
   NamedTensors ordered;
   Work work("checking the weights", static_cast<int64_t>(shapes.size()), "tensors");
   for (const std::string& name : WeightNames(config)) {
+    if (const auto codes = packed.find(name); codes != packed.end()) {
+      if (codes->second.sizes != shapes.at(name))
+        return Invalid(name, "is packed in another shape");
+      ordered.emplace_back(name, codes->second.codes);
+      continue;
+    }
     const auto found = canonical.find(name);
     if (found == canonical.end()) return Invalid(name, "is missing");
     const auto dtype =

@@ -78,6 +78,12 @@ Changes ChangesOf(const JobConfig& job) {
                 "hundred times as large",
                 [](JobConfig* j) { j->adapter.kind = "lora"; });
   }
+  if (job.kind == "train" && job.adapter.kind != "qlora") {
+    changes.Add("adapter.kind=qlora",
+                "as lora, beside weights of 4 bits: the reference is that model, with records of "
+                "its own, and each product makes its weight dense first",
+                [](JobConfig* j) { j->adapter.kind = "qlora"; });
+  }
   return changes;
 }
 

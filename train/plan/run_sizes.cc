@@ -34,6 +34,10 @@ ModelSizes SizesOfModel(const GemmaConfig& config, const AdapterSection& adapter
   using enum LoraTarget;
   sizes.adapter = {lora->rank,    lora->Has(kQ),    lora->Has(kK),  lora->Has(kV),
                    lora->Has(kO), lora->Has(kGate), lora->Has(kUp), lora->Has(kDown)};
+  using Packing = AdapterSizes::Packing;
+  if (adapter.kind == "qlora") {
+    sizes.adapter.packing = adapter.double_quantization ? Packing::kNf4Double : Packing::kNf4;
+  }
   return sizes;
 }
 
@@ -127,7 +131,9 @@ RunSizes SizesOfRun(const JobConfig& job, const PlanFacts& facts, const PlannedW
   run.step = {SizesOfModel(facts.config, job.adapter), ComputeOf(job, facts), facts.saes,
               job.method.top_k};
   run.optimizer_moments = job.optimizer.name == "rmsprop" ? 1 : 2;
-  run.reference = HoldsReference(job)  ? ReferencePlace::kMemory
+  // Beside an adapter the reference is the policy's own weights.
+  const bool shared = job.adapter.on() && ReferencePath(job) == job.model.path;
+  run.reference = HoldsReference(job)  ? (shared ? ReferencePlace::kNone : ReferencePlace::kMemory)
                   : ScoresRecords(job) ? ReferencePlace::kRecords
                                        : ReferencePlace::kNone;
   run.scores_here = !work.missing.empty();

@@ -41,6 +41,16 @@ absl::StatusOr<int64_t> TopFeatures(const std::string& features) {
 
 std::string DeviceClass(at::Device device) { return device.is_cuda() ? "cuda" : "cpu"; }
 
+std::string ReferencePacking(const JobConfig& job) {
+  return ReferencePath(job) == job.model.path ? job.adapter.packing() : "";
+}
+
+ModelRequest ReferenceRequest(const JobConfig& job, at::Device device) {
+  ModelRequest request{ReferencePath(job), job.model.dtype, device};
+  request.packing = ReferencePacking(job);
+  return request;
+}
+
 Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes) {
   Recipe recipe;
   recipe.model_digest = inputs.model_digest;
@@ -50,6 +60,7 @@ Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes
   recipe.forward = fused ? family.fused_forward_recipe : family.forward_recipe;
   recipe.dtype = inputs.dtype;
   recipe.device = inputs.device;
+  recipe.quantization = inputs.quantization;
   for (const LoadedSae& sae : saes) {
     SaeRecipe entry;
     entry.digest = sae.digest;
@@ -67,8 +78,9 @@ Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes
 
 RecipeInputs RecipeInputsOf(const JobConfig& job, const ModelIdentity& reference,
                             at::Device device) {
-  return {reference.digest,    reference.config.architecture, job.model.dtype,
-          DeviceClass(device), FeaturesWord(job.reference),   job.reference.values};
+  return {reference.digest,    reference.config.architecture, {model_digest,         job.model.dtype,
+          DeviceClass(device),  FeaturesWord(job.reference),   job.reference.values};
+          job.reference.values, ReferencePacking(job)};
 }
 
 absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::string& prepared,

@@ -16,6 +16,10 @@ bool UsesFeatures(const JobConfig& job);
 bool UsesReference(const JobConfig& job);
 std::string ReferencePath(const JobConfig& job);  // reference.path, or model.path
 std::string DeviceClass(at::Device device);       // cpu | cuda
+// How the reference's projections are kept (ModelRequest::packing): as those of the frozen policy,
+// if it is the same folder.
+std::string ReferencePacking(const JobConfig& job);
+ModelRequest ReferenceRequest(const JobConfig& job, at::Device device);
 
 // The recipe of the job's reference records. `saes` empty: margin-only.
 struct RecipeInputs {
@@ -25,6 +29,7 @@ struct RecipeInputs {
   std::string device;  // cpu | cuda
   std::string features = "all";
   std::string values = "float32";
+  std::string quantization = {};
 };
 Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes);
 // The inputs for this job; `reference` is its reference model.

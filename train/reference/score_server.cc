@@ -98,7 +98,8 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
   const JobTokens tokens{train, eval, more_eval};
   const std::vector<ReferenceResponse> responses =
       ReferenceResponses(tokens, PairsOfJob(job, tokens));
-  ModelRequest request{ReferencePath(job), job.model.dtype, options.device, false, WarnOn(events)};
+  ModelRequest request = ReferenceRequest(job, options.device);
+  request.warn = WarnOn(events);
   FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(request));
   WarnOfSlowDtype(job.model.dtype, options.device, events);
   Scorer::Options scoring;

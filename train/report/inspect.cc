@@ -18,9 +18,11 @@
 #include "common/status_macros.h"
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/data/token_file.h"
+#include "train/formats/nf4_names.h"
 #include "train/formats/sae_files.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/formats/tensor_type.h"
+#include "train/model/gemma_config.h"
 #include "train/tokenizer/tokenizer.h"
 
 namespace fpo::train {
@@ -76,6 +78,14 @@ void AddTokenizerFacts(const std::string& folder, Inspection* out) {
   }
 }
 
+// Of a folder whose tensors are not one number for each.
+std::string ParametersByConfig(const std::string& folder) {
+  const auto text = ReadFile(folder + "/config.json", 16 << 20);
+  if (!text.ok()) return "unknown";
+  const auto config = ParseGemmaConfig(*text);
+  return config.ok() ? absl::StrCat(ParameterCount(*config)) : "unknown";
+}
+
 absl::StatusOr<Inspection> InspectModel(const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory weights, SafetensorsDirectory::Open(folder));
   Inspection out{"model", folder, {}};
@@ -89,7 +99,10 @@ absl::StatusOr<Inspection> InspectModel(const std::string& folder) {
   }
   FPO_ASSIGN_OR_RETURN(const Digest digest, weights.WeightsDigest());
   out.facts.emplace_back("tensors", absl::StrCat(weights.Names().size()));
-  out.facts.emplace_back("parameters", absl::StrCat(weights.Parameters()));
+  const bool packed = !SplitNf4Names(weights.Names()).packed.empty();
+  out.facts.emplace_back("parameters",
+                         packed ? ParametersByConfig(folder) : absl::StrCat(weights.Parameters()));
+  if (packed) out.facts.emplace_back("quantised", "NF4, by bitsandbytes");
   out.facts.emplace_back("dtype", TypeList(types));
   out.facts.emplace_back("size", Bytes(static_cast<double>(bytes)));
   AddTokenizerFacts(folder, &out);

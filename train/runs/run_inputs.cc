@@ -31,6 +31,10 @@ absl::Status CheckAllIdsFit(const JobTokens& tokens, const std::string& model) {
   return absl::OkStatus();
 }
 
+bool TrainsAdapter(const JobConfig& job, const RunInputOptions& options) {
+  return options.trainable && job.adapter.on();
+}
+
 struct Loader {
   const JobConfig& job;
   const RunInputOptions& options;
@@ -42,7 +46,9 @@ struct Loader {
 
   absl::StatusOr<LoadedModel> LoadReferenceModel() const {
     FPO_RETURN_IF_ERROR(CheckAllIdsFit(inputs.tokens(), ReferencePath(job)));
-    return LoadModel({ReferencePath(job), job.model.dtype, options.device, false, WarnOn(events)});
+    ModelRequest request = ReferenceRequest(job, options.device);
+    request.warn = WarnOn(events);
+    return LoadModel(request);
   }
   absl::Status FindRecipe() const;
   absl::Status OpenOnline() const;
@@ -64,8 +70,12 @@ absl::Status Loader::FindRecipe() const {
 }
 
 absl::Status Loader::OpenOnline() const {
-  FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadReferenceModel());
   inputs.use.source = "online";
+  if (SameFolder() && TrainsAdapter(job, options)) {  // which is added to the policy's own copy
+    inputs.reference = std::make_unique<OnlineReference>(inputs.policy.model, Saes());
+    return absl::OkStatus();
+  }
+  FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadReferenceModel());
   inputs.use.model_digest = model.digest;
   inputs.reference = std::make_unique<OnlineReference>(std::move(model.model), Saes());
   return absl::OkStatus();
@@ -132,10 +142,6 @@ absl::Status Loader::Open() const {
   return OpenRecords(options.reference);
 }
 
-bool TrainsAdapter(const JobConfig& job, const RunInputOptions& options) {
-  return options.trainable && job.adapter.on();
-}
-
 // After the reference is open, which may be the policy without the adapter.
 absl::Status AddAdapter(const AdapterSection& section, uint64_t seed, RunInputs* inputs) {
   Gemma& model = inputs->policy.model;
@@ -179,7 +185,10 @@ std::string DescribeAdapter(const RunInputs& inputs) {
   const LoraConfig* const lora = inputs.policy.model.lora();
   if (lora == nullptr) return "";
   const std::string& start = inputs.adapter_start;
-  return absl::StrCat(DescribeLora(*lora), start.empty() ? "" : ", from ", start.substr(0, 16));
+  const std::string& packing = inputs.packing;
+  return absl::StrCat(packing.empty() ? "" : "q", DescribeLora(*lora),
+                      packing.empty() ? "" : absl::StrCat(", beside ", packing),
+                      start.empty() ? "" : ", from ", start.substr(0, 16));
 }
 
 absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method) {
@@ -234,6 +243,7 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   FPO_RETURN_IF_ERROR(CheckAllIdsFit({train, eval, more_eval}, folder));
   ModelRequest request{folder, job.model.dtype, options.device, own_weights};
   if (!options.model_told) request.warn = WarnOn(events);
+  if (folder == job.model.path) request.packing = job.adapter.packing();
   FPO_ASSIGN_OR_RETURN(LoadedModel policy, LoadModel(request));
   WarnOfSlowDtype(job.model.dtype, options.device, events);
   if (UsesFeatures(job)) {
@@ -250,8 +260,9 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
         ReadFeatureWeights(job.method.feature_weights, objective.saes.front().sae.features()));
     objective.constraint.weights = weights.to(options.device);
   }
-  RunInputs inputs{std::move(train),     std::move(eval), std::move(more_eval), std::move(policy),
-                   std::move(objective), nullptr,         ReferenceUse{},       ""};
+  RunInputs inputs{std::move(train),  std::move(eval),      std::move(more_eval),
+                   std::move(policy), std::move(objective), nullptr,
+                   ReferenceUse{},    request.packing,      ""};
   FPO_RETURN_IF_ERROR((Loader{job, options, events, inputs}.Open()));
   if (TrainsAdapter(job, options)) {
     FPO_RETURN_IF_ERROR(AddAdapter(job.adapter, static_cast<uint64_t>(job.seed), &inputs));

@@ -48,12 +48,14 @@ struct RunInputs {
   ObjectiveOptions objective;
   std::unique_ptr<ReferenceSource> reference;  // null for sft and simpo
   ReferenceUse use;
+  std::string packing;        // of the policy's frozen projections (ModelRequest)
   std::string adapter_start;  // digest of the adapter that training goes on from; empty: a new one
 
   JobTokens tokens() const { return {train, eval, more_eval}; }
   // Whether the policy starts as the reference, so that step 0 has known values.
   bool PolicyIsReference() const {
-    return reference != nullptr && use.model_digest == policy.digest && adapter_start.empty();
+    return reference != nullptr && use.model_digest == policy.digest &&
+           use.recipe.quantization == packing && adapter_start.empty();
   }
 };
 

@@ -4,13 +4,14 @@
 #include <vector>
 
 #include "common/job/job_fields.h"
+#include "common/job/job_file.h"
 
 namespace fpo {
 
 // The part of the field table for "adapter". The slots point into the argument.
 JobEntry AdapterEntry(AdapterSection* section);
 
-// What is wrong with adapter.targets, to stand behind the key; empty: nothing.
-std::string UnknownTarget(const std::vector<std::string>& targets);
+// What cannot be, named by key.
+std::vector<JobProblem> AdapterProblems(const JobConfig& config);
 
 }  // namespace fpo

@@ -100,13 +100,15 @@ std::string RenderRecipes(const pb::ListRecipesResponse& list, const TextStyle& 
     if (!recipe.ok()) continue;  // of a newer cache: --json shows it
     const std::string features =
         recipe->sae.empty() ? "-" : absl::StrCat(recipe->features, " ", recipe->values);
+    const std::string dtype = recipe->quantization.empty()
+                                  ? recipe->dtype
+                                  : absl::StrCat(recipe->dtype, " ", recipe->quantization);
     const std::string cost = info.seconds_per_record() > 0
                                  ? absl::StrCat(HumanNumber(info.seconds_per_record()), " s")
                                  : "-";
     table.rows.push_back({ShortId(info.recipe_id()), recipe->model_digest.substr(0, kShortIdLength),
-                          recipe->forward, recipe->dtype, recipe->device,
-                          absl::StrCat(recipe->sae.size()), features, HumanCount(info.manifests()),
-                          cost});
+                          recipe->forward, dtype, recipe->device, absl::StrCat(recipe->sae.size()),
+                          features, HumanCount(info.manifests()), cost});
   }
   return RenderTable(table, style);
 }

@@ -75,6 +75,30 @@ TEST(PlanMemory, AReferenceInMemoryIsAnotherModel) {
   EXPECT_EQ(HostBytes(PlanMemory(run)) - HostBytes(PlanMemory(Tiny())), 66 * 4);
 }
 
+TEST(PlanMemory, PackedWeightsTakeFourBits) {
+  RunSizes run = Tiny();
+  run.step.model.hidden = 128;
+  run.step.model.feed_forward = 256;
+  run.step.model.adapter = {2, true};
+  const ModelSizes& model = run.step.model;
+  const int64_t projections = model.ProjectionParameters();
+  const int64_t dense = model.Parameters() - projections;
+  using Packing = AdapterSizes::Packing;
+  for (const Packing packing : {Packing::kNf4, Packing::kNf4Double}) {
+    run.step.model.adapter.packing = packing;
+    const int64_t magnitudes =
+        packing == Packing::kNf4 ? projections / 64 * 4 : projections / 64 + projections / 64 / 64;
+    run.same_type_bytes = 0;
+    const PhaseMemory copied = PhaseOf(PlanMemory(run), "train");
+    EXPECT_EQ(Bytes(copied, "weights"), projections / 2 + magnitudes + dense * 4);
+    EXPECT_EQ(Bytes(copied, "a weight, made dense"), 128 * 256 * 4);
+    run.same_type_bytes = run.weight_file_bytes = model.Parameters() * 4;
+    const PhaseMemory mapped = PhaseOf(PlanMemory(run), "train");
+    EXPECT_EQ(Bytes(mapped, "weights"), projections / 2 + magnitudes);
+    EXPECT_EQ(Bytes(mapped, "weights, mapped"), dense * 4) << "projections are let go of";
+  }
+}
+
 TEST(PlanMemory, AllGradientsAreThereAtTheEndOfBackward) {
   RunSizes run = Tiny();
   run.step.model.layers = 1000;  // then they are more than the activations of a row

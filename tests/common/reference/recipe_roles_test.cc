@@ -27,6 +27,14 @@ const std::map<std::string, Role>& Roles() {
       // differ from the model.
       {"model.path", Role::kRecipe},
       {"model.dtype", Role::kRecipe},
+      // The reference beside qlora is the quantised base.
+      {"adapter.kind", Role::kRecipe},
+      {"adapter.double_quantization", Role::kRecipe},
+      {"adapter.rank", Role::kNone},
+      {"adapter.alpha", Role::kNone},
+      {"adapter.targets", Role::kNone},
+      {"adapter.dropout", Role::kNone},
+      {"adapter.path", Role::kNone},
       {"reference.path", Role::kRecipe},
       {"reference.features", Role::kRecipe},
       {"reference.features_top", Role::kRecipe},
@@ -78,8 +86,8 @@ const std::map<std::string, Role>& Roles() {
 // Sections none of whose keys the reference model's forward pass or the token ids see.
 const std::set<std::string>& ForeignSections() {
   static const std::set<std::string> sections = {
-      "adapter", "sae_training", "generate", "judge",    "constraint", "optimizer", "schedule",
-      "batch",   "checkpoint",   "evaluate", "features", "resources",  "retry"};
+      "sae_training", "generate",   "judge",    "constraint", "optimizer", "schedule",
+      "batch",        "checkpoint", "evaluate", "features",   "resources", "retry"};
   return sections;
 }
 

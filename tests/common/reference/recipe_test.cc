@@ -26,7 +26,7 @@ TEST(Recipe, CanonicalFormRoundTrips) {
 
 // Every field of Recipe and SaeRecipe: a new one must be added here, and so be decided upon.
 TEST(Recipe, EveryFieldChangesTheId) {
-  std::vector<Recipe> variants(13, SampleRecipe());
+  std::vector<Recipe> variants(15, SampleRecipe());
   variants[1].model_digest[0] = 'c';
   variants[2].forward = "gemma-2";
   variants[3].dtype = "bfloat16";
@@ -39,10 +39,12 @@ TEST(Recipe, EveryFieldChangesTheId) {
   variants[10].features = "top:50";
   variants[11].values = "float16";
   variants[12].sae[0].k = 32;
+  variants[13].quantization = "nf4";
+  variants[14].quantization = "nf4-double";
   std::set<std::string> ids;
   for (const Recipe& recipe : variants) ids.insert(ToHex(RecipeId(recipe)));
   EXPECT_EQ(ids.size(), variants.size());
-  EXPECT_LE(sizeof(Recipe), 6 * sizeof(std::string) + sizeof(std::vector<int>))
+  EXPECT_LE(sizeof(Recipe), 7 * sizeof(std::string) + sizeof(std::vector<int>))
       << "a field was added to Recipe: say here what it does to the id";
 }
 
@@ -55,6 +57,17 @@ TEST(Recipe, IdsFromBeforeFloat16Stay) {
   EXPECT_FALSE(ParseRecipe(CanonicalRecipe(half)).ok());
   EXPECT_EQ(MarginRecipe(half), MarginRecipe(SampleRecipe()))
       << "the margin-only form has no values";
+}
+
+TEST(Recipe, IdsFromBeforeQuantizationStay) {
+  EXPECT_EQ(CanonicalRecipe(SampleRecipe()).find("quantization"), std::string::npos);
+  Recipe packed = SampleRecipe();
+  packed.quantization = "nf4-double";
+  EXPECT_EQ(*ParseRecipe(CanonicalRecipe(packed)), packed);
+  EXPECT_FALSE(MarginRecipe(packed) == MarginRecipe(SampleRecipe()))
+      << "another model, with or without features";
+  packed.quantization = "fp4";
+  EXPECT_FALSE(ParseRecipe(CanonicalRecipe(packed)).ok());
 }
 
 TEST(Recipe, IdsFromBeforeTopKStay) {
