@@ -6,9 +6,9 @@ usage() {
   cat <<'TEXT'
 usage: demo.sh [--keep] [--out DIR]
 
-Starts coordinator, cache and one worker on free local ports, and sends six jobs through them: SFT of a small Gemma-2, its accuracy
-before preference training, an SAE trained on it, FPO (computes the reference once), FPO with another alpha and k, and DPO (both
-find every reference record in the cache). Ends with a table. In the source tree it sets the machine up and builds first; in an
+Starts coordinator, cache and one worker on free local ports, and sends seven jobs through them: SFT of a small Gemma-2, its accuracy
+before preference training, an SAE trained on it, FPO (computes the reference once), FPO with another alpha and k, DPO, and FPO of a LoRA
+adapter (all three find every reference record in the cache). Ends with a table. In the source tree it sets the machine up and builds first; in an
 installed package it runs the installed programs.
 
   --keep      leave the services and the metrics up until Ctrl-C
@@ -94,17 +94,21 @@ submit "4. FPO: the reference is computed once" "$out/fpo.yaml"
 submit "5. FPO with another alpha and k: every record is in the cache" "$out/fpo.yaml" \
   --set name=tiny-fpo-2 --set method.alpha=2.0 --set method.top_k=20 --set output="$out/runs/fpo-2"
 submit "6. DPO: the same records again" "$out/dpo.yaml"
+submit "7. FPO of a LoRA adapter: the reference is the frozen base, so its records are the same" "$out/fpo.yaml" \
+  --set name=tiny-lora --set adapter.kind=lora --set adapter.rank=8 --set adapter.alpha=16 --set optimizer.lr=2.0e-3 \
+  --set output="$out/runs/lora"
 
 echo
 echo "== result"
-"$bin/fpoctl" compare tiny-baseline tiny-fpo tiny-fpo-2 tiny-dpo
+"$bin/fpoctl" compare tiny-baseline tiny-fpo tiny-fpo-2 tiny-dpo tiny-lora
 echo
 echo "The SFT model learned two bad answers for each good one (row tiny-baseline); it ranks the good one first only where bad"
 echo "ones are the rarer text, such as a changed subject."
 echo "Preference training teaches it the difference, which carries over to prompts it never saw."
 echo
-echo "models   $out/runs/{sft,fpo,fpo-2,dpo}/model   (Hugging Face folders)"
-echo "reports  $out/runs/{sft,fpo,fpo-2,dpo}/report.html"
+echo "models   $out/runs/{sft,fpo,fpo-2,dpo,lora}/model   (Hugging Face folders)"
+echo "adapter  $out/runs/lora/adapter   (PEFT's form)"
+echo "reports  $out/runs/{sft,fpo,fpo-2,dpo,lora}/report.html"
 echo "logs     $out/logs"
 echo "demo: $((SECONDS - demo_start)) s"
 if [ $keep -eq 1 ]; then
