@@ -39,13 +39,13 @@ struct ModelSizes {
     return hidden * (2 * queries() + 2 * keys() + 3 * feed_forward);
   }
   int64_t BlockParameters() const {
-    return ProjectionParameters() + 4 * hidden + (qk_norm ? 2 * head_dim : 0);
+    return ProjectionParameters() + (norms_outputs ? 4 : 2) * hidden + (qk_norm ? 2 * head_dim : 0);
   }
   // Of the projections of all blocks, where they are packed: 4 bits each, and a magnitude for 64.
   int64_t PackedBytes() const {
     if (!adapter.packed()) return 0;
     const int64_t weights = layers * ProjectionParameters(), blocks = weights / 64;
-    const bool twice = adapter.packing == (norms_outputs ? 4 : 2))AdapterSizes::Packing::kNf4Double;
+    const bool twice = adapter.packing == AdapterSizes::Packing::kNf4Double;
     return weights / 2 + (twice ? blocks + blocks / 64 : 4 * blocks);
   }
   int64_t Parameters() const {

@@ -112,7 +112,7 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
     return RmsNorm(value, weights[weight], config.norm());
   };
   const auto projection = [&](LoraTarget target) {
-    const int64_t index = weights[at.projectionskQ + static_cast<int64_t>(target);
+    const int64_t index = at.projections + static_cast<int64_t>(target);
     const int64_t place = context.lora == nullptr ? -1 : context.lora->Place(target);
     Projection made(weights[index]);
     if (!context.packed.empty()) made.packed = context.packed[static_cast<size_t>(index)];

@@ -52,7 +52,7 @@ absl::Status RefuseUnsupported(const ConfigValues& text, const ModelFamily& fami
       return ConfigValues::Refuse(key, value, "dropout is not supported");
   }
   for (const char* key : {"quantization_config", "compression_config"}) {
-    const std::string json = QuantisationName(text.At(key).dump());At(text, key).dump(), name = QuantisationName(json);
+    const std::string json = text.At(key).dump(), name = QuantisationName(json);
     if (name.empty() || IsNf4Config(json)) continue;
     return absl::InvalidArgumentError(absl::StrCat("config.json: ", key, " names ", name,
                                                    ": the weights are quantised, and only "

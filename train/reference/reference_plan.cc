@@ -78,9 +78,9 @@ Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes
 
 RecipeInputs RecipeInputsOf(const JobConfig& job, const ModelIdentity& reference,
                             at::Device device) {
-  return {reference.digest,    reference.config.architecture, {model_digest,         job.model.dtype,
-          DeviceClass(device),  FeaturesWord(job.reference),   job.reference.values};
-          job.reference.values, ReferencePacking(job)};
+  return {reference.digest,     reference.config.architecture, job.model.dtype,
+          DeviceClass(device),  FeaturesWord(job.reference),   job.reference.values,
+          ReferencePacking(job)};
 }
 
 absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::string& prepared,

@@ -54,9 +54,9 @@ TEST(CudaCheck, PassesRightKernels) {
   std::set<std::string> names;
   for (const KernelCheck& check : checks) names.insert(check.name);
   EXPECT_THAT(names, ::testing::ElementsAre("adam", "clip", "geglu", "geglu_gradient", "kl",
-                                            "logit_gradient", "logits", "nf4", "norm", "norm_gradient",
-                                            "response_sums", "rms_prop", "rope", "row_sums",
-                                            "squares", "swiglu", "swiglu_gradient"));
+                                            "logit_gradient", "logits", "nf4", "norm",
+                                            "norm_gradient", "response_sums", "rms_prop", "rope",
+                                            "row_sums", "squares", "swiglu", "swiglu_gradient"));
 }
 
 TEST(CudaCheck, FindsAFaultInEachKernel) {

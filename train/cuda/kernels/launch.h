@@ -101,9 +101,9 @@ struct Calls {
 
   static constexpr CudaTable kTable = {kCudaTableVersion,
                                        Norm,
-                                       NormGradient, Gated,   GatedGradient, 
-                                       Geglu,
-                                       GegluGradient,
+                                       NormGradient,
+                                       Gated,
+                                       GatedGradient,
                                        Rope,
                                        Logits,
                                        Kl,
