@@ -72,10 +72,6 @@ int64_t SafetensorsDirectory::Bytes() const {
 }
 
 // By absolute path: the entry outlives this process's working folder.
-void SafetensorsDirectory::Forget(const std::string& name) const {
-  if (const auto found = where_.find(name); found != where_.end()) found->second->Forget(name);
-}
-
 absl::StatusOr<Digest> SafetensorsDirectory::KeptWeightsDigest() const {
   std::vector<std::string> files;
   for (const std::string& file : files_) {
@@ -100,7 +96,7 @@ absl::StatusOr<Digest> SafetensorsDirectory::WeightsDigest() const {
         work.Advance(static_cast<int64_t>(part.size()));
       }
     }
-    file->Forget(name);  // what will be used is read again, a tensor at a time
+    tensors_.Forget(name);  // what will be used is read again, a tensor at a time
   }
   return hash.Finish();
 }

@@ -34,9 +34,9 @@ class SafetensorsDirectory {
     return tensors_.Range(name, begin, end);
   }
   absl::StatusOr<LazyTensors> ForWriting() const { return tensors_.ForWriting(); }
-  void Forget(const std::string& name) const;  // MappedFile, of one tensor
-  int64_t Parameters() const;                  // elements of all tensors
-  int64_t Bytes() const;                       // of all tensors as stored
+  void Forget(const std::string& name) const { tensors_.Forget(name); }
+  int64_t Parameters() const;  // elements of all tensors
+  int64_t Bytes() const;       // of all tensors as stored
 
   absl::Status CheckUnchanged() const { return tensors_.CheckUnchanged(); }
 

@@ -190,6 +190,12 @@ absl::StatusOr<LazyTensors> StoredTensors::ForWriting() const {
   return lazy;
 }
 
+void StoredTensors::Forget(const std::string& name) const {
+  const auto found = Find(name);
+  if (!found.ok()) return;
+  for (const Part& part : (*found)->parts) part.file->Forget(name);
+}
+
 std::string StoredTensors::PathOf(const std::string& name) const {
   const auto it = tensors_.find(name);
   return it == tensors_.end() ? "" : it->second.parts.front().file->path();

@@ -39,6 +39,7 @@ class StoredTensors {
   absl::StatusOr<at::Tensor> Range(const std::string& name, int64_t begin, int64_t end) const;
   // The bytes of the whole in order, as they lie in one or more files.
   absl::StatusOr<std::vector<absl::string_view>> Bytes(const std::string& name) const;
+  void Forget(const std::string& name) const;  // MappedFile, of what its files have of it
   // The first file that has some of it; "" for a tensor that is not here.
   std::string PathOf(const std::string& name) const;
 
