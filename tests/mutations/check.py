@@ -49,8 +49,8 @@ MUTATIONS = {
                                       "std::sqrt(double(config.head_dim))"),
     "window one too long": (T + "ops/attention.cc", "distance.ge(window)", "distance.gt(window)"),
     "sliding layers see everything": (T + "model/self_attention.cc", "layer.sliding ? config.sliding_window : 0", "0"),
-    "norm multiplies by w, not 1 + w": (T + "ops/rms_norm.cc", "weight.to(wide.scalar_type()) + 1)", "weight.to(wide.scalar_type()))"),
-    "norm epsilon outside the root": (T + "ops/rms_norm.cc", ".add_(eps).rsqrt_()", ".rsqrt_().add_(eps)"),
+    "norm multiplies by w, not offset + w": (T + "ops/rms_norm.cc", "weight.to(wide.scalar_type()) + options.offset)", "weight.to(wide.scalar_type()))"),
+    "norm epsilon outside the root": (T + "ops/rms_norm.cc", ".add_(options.eps).rsqrt_()", ".rsqrt_().add_(options.eps)"),
     "embedding not scaled": (T + "model/embedding.cc", ".mul_(scale)", ""),
     "embedding scale not rounded to the dtype": (T + "model/embedding.cc", "return at::embedding(weight, ids).mul_(scale);",
                                                  "return at::embedding(weight, ids).to(at::kDouble).mul_("
@@ -59,26 +59,37 @@ MUTATIONS = {
     "rope turns the other way": (T + "ops/rope.cc", "low.addcmul_(second, s, -sign)", "low.addcmul_(second, s, sign)"),
     "qk-norm after rope": (T + "model/self_attention.cc", "return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);",
                            "if (!weights.q_norm.defined()) return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);\n"
-                           "  return CausalAttention(RmsNorm(ApplyRope(project(x, weights.q, config.heads), rope), weights.q_norm, config.rms_norm_eps),\n"
-                           "      RmsNorm(ApplyRope(project(x, weights.k, config.kv_heads), rope), weights.k_norm, config.rms_norm_eps), v, options);"),
+                           "  return CausalAttention(RmsNorm(ApplyRope(project(x, weights.q, config.heads), rope), weights.q_norm, config.norm()),\n"
+                           "      RmsNorm(ApplyRope(project(x, weights.k, config.kv_heads), rope), weights.k_norm, config.norm()), v, options);"),
     "gelu without the tanh form": (T + "ops/gated_product.cc", 'at::gelu(gate, "tanh")', 'at::gelu(gate, "none")'),
-    "residual before the post-attention norm": (T + "model/block.cc", "AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);",
-                                                "norm(before + attended, kNormPostAttn);"),
+    "residual before the post-attention norm": (T + "model/block.cc", "? AddRmsNorm(before, attended, weights[at.norm_post_attention], config.norm())",
+                                                "? norm(before + attended, at.norm_post_attention)"),
     "mlp_out before its norm": (T + "model/block.cc", "result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);",
-                                "result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);\n  result.mlp_out = Mlp(norm(middle, kNormPreFfn), "
-                                "{weights[kGate], weights[kUp], weights[kDown]});"),
-    "final norm left out": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);", "result.hidden = x;"),
+                                "result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);\n  if (at.norms_outputs) result.mlp_out = made;"),
+    "llama: norms of Gemma": (T + "model/families/llama.cc", ".norm_offset = 0", ".norm_offset = 1"),
+    "qwen: no norm of heads": (T + "model/families/qwen3.cc", ".qk_norm = true", ".qk_norm = false"),
+    "llama: frequencies slowed or left, none between": (T + "ops/rope.cc", ".div_(span).clamp_(0, 1)", ".div_(span).round_().clamp_(0, 1)"),
+    "silu without the slope of its sigmoid": (T + "ops/gated_product.cc", "return at::silu_backward(grad, gate);", "return grad * at::sigmoid(gate);"),
+    "decoder scales every embedding": (T + "decode/cpu_decoder.cc", "if (config().family().scales_embedding) x->mul_", "x->mul_"),
+    "records of two families under one name": (T + "model/families/qwen3.cc", '"qwen3-1"', '"llama-1"'),
+    "final norm left out": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->norm());", "result.hidden = x;"),
     "final softcap left out": (T + "ops/vocab_chunk.cc", "} else if (cap_ > 0) {", "} else if (false) {"),
     "final softcap left out of backward": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) gradient", "if (false) gradient"),
     "sums in the model's dtype": (T + "ops/wide_type.h", "x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat", "x.scalar_type()"),
+    # byte-level tokenizers
+    "a digit too many in a word": (T + "tokenizer/words/word_split.cc", "digits < digits_max_", "digits <= digits_max_"),
+    "the last space not left to the next word": (T + "tokenizer/words/word_split.cc", "at == text_.size() || last == begin ? at : last", "at"),
+    "U+11A7 as a consonant": (T + "tokenizer/words/nfc.cc", "text.find(kBeforeTrailing)", "text.npos"),
+    "parts of characters streamed": (T + "tokenizer/words/byte_level.cc", "BrokenPart(bytes, at) == part ? at : bytes.size()", "false ? at : bytes.size()"),
     # kernels for a GPU, in a grid of this processor's
-    "cuda: norm multiplies by w, not 1 + w": (T + "cuda/kernels/norm_block.h", "x[k] * rstd * (w[k] + 1)", "x[k] * rstd * w[k]"),
+    "cuda: norm multiplies by w, not offset + w": (T + "cuda/kernels/norm_block.h", "x[k] * rstd * (w[k] + call.offset)", "x[k] * rstd * w[k]"),
     "cuda: norm not rounded before the residual": (T + "cuda/kernels/norm_block.h", "base[k] + Rounded<T>(x[k])", "base[k] + x[k]"),
     "cuda: a part's first row dropped": (T + "cuda/kernels/norm_block.h", "if (!is_first) Load(own, at.left, sums);", "if (is_first) Load(own, at.left, sums);"),
     "cuda: the last part left out": (T + "cuda/kernels/norm_block.h", "if (part + k < parts) sums[k]", "if (part + k + 1 < parts) sums[k]"),
     "cuda: a tail read as a whole pack": (T + "cuda/kernels/numbers.h", "i < count ? ToFloat(p[i]) : 0", "i <= count ? ToFloat(p[i]) : 0"),
     "cuda: ties rounded up": (T + "cuda/kernels/numbers.h", "((bits >> 16) & 1u)", "1u"),
     "cuda: gelu's slope of another sign": (T + "cuda/kernels/elementwise_block.h", "(1 - t * t)", "(1 + t * t)"),
+    "cuda: silu's slope without its sigmoid's": (T + "cuda/kernels/elementwise_block.h", "sigmoid * (1 + x * (1 - sigmoid))", "sigmoid"),
     "cuda: angles of the token, not of its position": (T + "cuda/kernels/elementwise_block.h", "token % call.seq", "token"),
     "cuda: sums not moved to a larger maximum": (T + "cuda/kernels/logit_block.h", "if (max > own->max) *own = own->At(max);", ""),
     "cuda: entropy's sum not moved": (T + "cuda/kernels/logit_totals.h", "(weighted + sum * below) * factor", "weighted * factor"),
@@ -135,6 +146,7 @@ MUTATIONS = {
                                                 "const Vec e = Exp(below);\n      part_weighted += e * below;\n    }\n    sum"),
     "kernel: rope turns the other way": (T + "kernels/pointwise_rows.h", "a * c - b * s", "a * c + b * s"),
     "rope is not turned back": (T + "ops/rope.cc", "Rotate(grads[0], saved[0], saved[1], -1)", "Rotate(grads[0], saved[0], saved[1], 1)"),
+    "kernel: silu's slope without its sigmoid's": (T + "kernels/pointwise_rows.h", "sigmoid * (x * (1.0F - sigmoid) + 1.0F)", "sigmoid"),
     "kernel: gelu's derivative without its cube": (T + "kernels/pointwise_rows.h", "(x * x * (3 * kGeluCube) + 1.0F)", "(x * x * kGeluCube + 1.0F)"),
     "kernel: KL gradient without the reference": (T + "kernels/logit_rows.h", "g -= Exp(reference - gradient.reference_log_normalizer) * gradient.kappa;", ""),
     "a tied head counted once": (T + "model/embedding.cc", "sum->AddRows(ids.flatten(), grad.flatten(0, -2));", ""),
@@ -154,7 +166,7 @@ MUTATIONS = {
     "packed groups share the prompts of others": (T + "reference/sequence_batch.cc", "prompts.clear();", ""),
     # SAE
     "site one layer early": (T + "model/gemma.cc", "options.taps[i].layer == layer)", "std::max<int64_t>(options.taps[i].layer, 1) - 1 == layer)"),
-    "last layer read after the final norm": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);",
+    "last layer read after the final norm": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->norm());",
                                              "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);\n"
                                              "  for (size_t i = 0; i < options.taps.size(); ++i) {\n"
                                              "    if (options.taps[i].layer + 1 == config_->layers && options.taps[i].site == Site::kResidPost) "
