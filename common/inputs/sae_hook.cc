@@ -34,9 +34,12 @@ struct OtherHook {
   const char* why;
 };
 constexpr std::array<OtherHook, 9> kOthers = {{
-    {"mlp", "it is the MLP before the norm that Gemma puts behind it; mlp_out is behind that norm"},
+    {"mlp",
+     "it is the MLP before the norm that Gemma puts behind it; mlp_out is behind that norm (of "
+     "Llama and Qwen, which have none, write hook_mlp_out)"},
     {"mlp.output",
-     "it is the MLP before the norm that Gemma puts behind it; mlp_out is behind that norm"},
+     "it is the MLP before the norm that Gemma puts behind it; mlp_out is behind that norm (of "
+     "Llama and Qwen, which have none, write hook_mlp_out)"},
     {"self_attn", "it is the output of attention; attn_z is the input of its last projection"},
     {"self_attn.output", "it is the output of attention; attn_z is the input of o_proj"},
     {"hook_attn_out", "it is the output of attention; attn_z (attn.hook_z) is read before o_proj"},

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes model_configs.jsonl: files config.json of Gemma 2 and 3, and what transformers understands from each.
+"""Writes model_configs.jsonl: files config.json of every family, and what transformers understands from each.
 
 usage: make_model_config_goldens.py OUT FOLDER...
 Each FOLDER holds another version of transformers (pip install --target FOLDER transformers==4.42.4), which writes files of its own.
@@ -19,6 +19,7 @@ WRITE = r"""
 import json, tempfile, transformers
 sizes = dict(vocab_size=320, hidden_size=24, intermediate_size=40, num_hidden_layers=7, num_attention_heads=4,
              num_key_value_heads=2, head_dim=6, query_pre_attn_scalar=10, sliding_window=4)
+plain = {k: v for k, v in sizes.items() if k not in ("query_pre_attn_scalar", "sliding_window")}
 out = []
 def save(config):
     folder = tempfile.mkdtemp()
@@ -30,6 +31,12 @@ if hasattr(transformers, "Gemma3TextConfig"):
     save(transformers.Gemma3Config(text_config=dict(sizes), vision_config=dict(hidden_size=8, num_hidden_layers=1)))
     save(transformers.Gemma3Config(text_config=dict(num_hidden_layers=34, hidden_size=2560, intermediate_size=10240,
                                                     rope_scaling=dict(rope_type="linear", factor=8.0), sliding_window=1024)))
+save(transformers.LlamaConfig(**plain))
+save(transformers.LlamaConfig(tie_word_embeddings=True, rope_theta=5e5, rope_scaling=dict(
+    rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64), **plain))
+if hasattr(transformers, "Qwen3Config"):
+    save(transformers.Qwen3Config(**plain))
+    save(transformers.Qwen3Config(tie_word_embeddings=True, use_sliding_window=True, sliding_window=16, max_window_layers=3, **plain))
 print("CONFIGS" + json.dumps([transformers.__version__, out]))
 """
 
@@ -49,6 +56,8 @@ def meaning(config):
     text = read.get_text_config()
     rope = text.rope_parameters
     full, local = rope.get("full_attention", rope), rope.get("sliding_attention", rope)
+    if not config["model_type"].startswith("gemma"):
+        return meaning_beyond_gemma(text, rope)
     return {
         "layers": text.num_hidden_layers, "hidden_size": text.hidden_size, "heads": text.num_attention_heads,
         "kv_heads": text.num_key_value_heads, "head_dim": text.head_dim, "intermediate_size": text.intermediate_size,
@@ -59,6 +68,45 @@ def meaning(config):
         "rope_scaling_global": full.get("factor", 1.0) if full.get("rope_type") == "linear" else 1.0,
         "rms_norm_eps": text.rms_norm_eps, "tied": read.tie_word_embeddings,
     }
+
+
+def meaning_beyond_gemma(read, rope):
+    sliding = [kind == "sliding_attention" for kind in getattr(read, "layer_types", None) or ["full_attention"] * read.num_hidden_layers]
+    linear = rope.get("factor", 1.0) if rope["rope_type"] == "linear" else 1.0
+    means = {
+        "layers": read.num_hidden_layers, "hidden_size": read.hidden_size, "heads": read.num_attention_heads,
+        "kv_heads": read.num_key_value_heads, "head_dim": read.head_dim, "intermediate_size": read.intermediate_size,
+        "vocab_size": read.vocab_size, "query_pre_attn_scalar": read.head_dim, "attention_softcap": None, "final_softcap": None,
+        "sliding_window": getattr(read, "sliding_window", None) or 0, "sliding": sliding, "rope_theta_global": rope["rope_theta"],
+        "rope_theta_local": rope["rope_theta"], "rope_scaling_global": linear, "rms_norm_eps": read.rms_norm_eps,
+        "tied": read.tie_word_embeddings}
+    if rope["rope_type"] == "llama3":
+        means["llama3"] = [rope[key] for key in ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")]
+    return means
+
+
+def variants_beyond_gemma():
+    llama = dict(model_type="llama", vocab_size=320, hidden_size=24, intermediate_size=40, num_hidden_layers=4, num_attention_heads=4,
+                 max_position_embeddings=512)
+    qwen = dict(llama, model_type="qwen3", num_key_value_heads=2)
+    llama3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64)
+    yield "Llama with nothing said", dict(llama)
+    yield "Llama with nulls", dict(llama, head_dim=None, num_key_value_heads=None, rope_scaling=None)
+    yield "Llama with grouped heads", dict(llama, num_key_value_heads=2, head_dim=10, rms_norm_eps=1e-5)
+    yield "Llama 3.1, older keys", dict(llama, rope_theta=5e5, rope_scaling=llama3)
+    yield "Llama 3.1, newer keys", dict(llama, rope_parameters=dict(llama3, rope_theta=5e5))
+    yield "Llama 3.1 without the original context", dict(llama, rope_scaling={k: v for k, v in llama3.items() if "original" not in k})
+    yield "Llama 3.1 with the original context outside", dict(llama, rope_scaling=llama3, original_max_position_embeddings=128)
+    yield "Llama, linear, oldest key", dict(llama, rope_theta=2e4, rope_scaling=dict(type="linear", factor=2.0))
+    yield "Llama, both sections", dict(llama, rope_theta=3e4, rope_scaling=dict(rope_type="linear", factor=2.0),
+                                       rope_parameters=dict(rope_type="default", rope_theta=9e4))
+    yield "Qwen 3 with little said", dict(qwen)
+    yield "Qwen 3 with a window that is off", dict(qwen, sliding_window=8, use_sliding_window=False, max_window_layers=2)
+    yield "Qwen 3 with a window", dict(qwen, sliding_window=8, use_sliding_window=True, max_window_layers=2)
+    yield "Qwen 3 with a window everywhere", dict(qwen, sliding_window=8, use_sliding_window=True, max_window_layers=0)
+    yield "Qwen 3 with a window above all layers", dict(qwen, sliding_window=8, use_sliding_window=True)
+    yield "Qwen 3 with layer_types", dict(qwen, sliding_window=8, use_sliding_window=True, layer_types=["full_attention"] * 3 + ["sliding_attention"])
+    yield "Qwen 3, newer keys, tied", dict(qwen, rope_parameters=dict(rope_type="default", rope_theta=1e6), tie_word_embeddings=True)
 
 
 def variants():
@@ -112,7 +160,7 @@ def variants():
 
 
 def main():
-    cases = [case for folder in [""] + sys.argv[2:] for case in written_by(folder)] + list(variants())
+    cases = [case for folder in [""] + sys.argv[2:] for case in written_by(folder)] + list(variants()) + list(variants_beyond_gemma())
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         print(json.dumps({"means": f"transformers {transformers.__version__}"}), file=out)
         for made_by, config in cases:

@@ -22,13 +22,16 @@ absl::StatusOr<Llama3Scaling> ReadLlama3Scaling(const ConfigValues& text, const 
   FPO_ASSIGN_OR_RETURN(scaling.factor, values.Positive("factor", std::nullopt));
   FPO_ASSIGN_OR_RETURN(scaling.low_freq_factor, values.Positive("low_freq_factor", std::nullopt));
   FPO_ASSIGN_OR_RETURN(scaling.high_freq_factor, values.Positive("high_freq_factor", std::nullopt));
-  // transformers prefers the key outside of the section, and falls back on the whole context.
+  // Beside the section transformers does not read it for these models, and takes the whole context.
   constexpr char kOriginal[] = "original_max_position_embeddings";
-  const ConfigValues& holder = text.At(kOriginal).is_null() ? values : text;
-  const Json& original = holder.At(kOriginal);
+  const bool inside = !values.At(kOriginal).is_null();
+  if (!inside && !text.At(kOriginal).is_null()) {
+    return ConfigValues::Refuse(kOriginal, text.At(kOriginal),
+                                "it is read in the section of the rotation alone; put it there");
+  }
   FPO_ASSIGN_OR_RETURN(scaling.original_positions,
-                       original.is_null() ? text.Positive("max_position_embeddings", std::nullopt)
-                                          : holder.Positive(kOriginal, std::nullopt));
+                       inside ? values.Positive(kOriginal, std::nullopt)
+                              : text.Positive("max_position_embeddings", std::nullopt));
   if (scaling.low_freq_factor >= scaling.high_freq_factor) {
     return ConfigValues::Refuse(
         "high_freq_factor", scaling.high_freq_factor,
