@@ -40,7 +40,9 @@ class QloraRunTest : public ::testing::Test {
     return Slurp(tiny_.Path(folder + "/adapter_model.safetensors"));
   }
   std::string RecipeOf(const JobConfig& job) const {
-    return ToHex(RecipeId(MakeRecipe(RecipeInputsOf(job, std::string(64, 'a'), at::kCPU), {})));
+    ModelIdentity reference;
+    reference.digest = std::string(64, 'a');
+    return ToHex(RecipeId(MakeRecipe(RecipeInputsOf(job, reference, at::kCPU), {})));
   }
 
   const TinyRun tiny_;
