@@ -97,6 +97,14 @@ void AddFiles(FlagSet app, CoordinatorConfig* config, std::string* provision) {
       .Type("FILE");
 }
 
+void AddElasticFlags(FlagSet app, ElasticOptions* elastic) {
+  app.AddDuration("--narrow-after", &elastic->narrow_after,
+                  "a job with resources.min_slots waits this long for all of its slots after it "
+                  "has lost a worker");
+  app.AddDuration("--grow-after", &elastic->grow_after,
+                  "... and runs at least this long on fewer before it is stopped to have all");
+}
+
 }  // namespace
 
 absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
@@ -120,12 +128,7 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
                   "for a paused or preempted job to write its checkpoint");
   app.AddDuration("--unsatisfiable-after", &config.options.unsatisfiable_after,
                   "a job that no workers can hold fails after this long");
-  app.AddDuration(
-      "--narrow-after", &config.options.elastic.narrow_after,
-      "a job with resources.min_slots waits this long for all of its slots after it has "
-      "lost a worker");
-  app.AddDuration("--grow-after", &config.options.elastic.grow_after,
-                  "... and runs at least this long on fewer before it is stopped to have all");
+  AddElasticFlags(app, &config.options.elastic);
   std::vector<std::string> quotas;
   app.Add("--quota", &quotas,
           "slots in use, as owner:NAME=SLOTS or queue:NAME=SLOTS; NAME * is everyone else; "

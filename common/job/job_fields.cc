@@ -5,6 +5,7 @@
 #include "common/job/sections/constraint_fields.h"
 #include "common/job/sections/evaluate_fields.h"
 #include "common/job/sections/judge_fields.h"
+#include "common/job/sections/resources_fields.h"
 
 namespace fpo {
 namespace {
@@ -270,22 +271,6 @@ JobEntry Features(FeaturesSection* s) {
             "labels: Neuronpedia's export of this SAE, .jsonl, .jsonl.gz or a folder of them"}}};
 }
 
-JobEntry Resources(ResourcesSection* s) {
-  return {Kind::kSection,
-          "resources",
-          "what the job needs",
-          {{"slots", &s->slots, "GPUs, or CPU shares; all or none are reserved", {}, 1, 4096},
-           {.name = "min_slots",
-            .slot = &s->min_slots,
-            .doc = "after the loss of a worker it goes on with as few as these; 0: with slots",
-            .min = 0,
-            .max = 4096,
-            .unwritten = "0"},
-           {"queue", &s->queue, "queue"},
-           {"priority", &s->priority, "higher runs first", {}, 0, 1000},
-           {"require", &s->require, "labels that each worker must have, as name=value"}}};
-}
-
 JobEntry Retry(RetrySection* s) {
   return {Kind::kSection,
           "retry",
@@ -350,7 +335,7 @@ std::vector<JobEntry> JobEntries(JobConfig* c) {
       Checkpoint(&c->checkpoint),
       EvaluateEntry(&c->evaluate),
       Features(&c->features),
-      Resources(&c->resources),
+      ResourcesEntry(&c->resources),
       Retry(&c->retry),
       Field({"output",
              &c->output,

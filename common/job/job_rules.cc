@@ -10,6 +10,7 @@
 #include "common/job/method_table.h"
 #include "common/job/sections/adapter_fields.h"
 #include "common/job/sections/evaluate_fields.h"
+#include "common/job/sections/resources_fields.h"
 
 namespace fpo {
 namespace {
@@ -57,27 +58,7 @@ class Rules {
       Complain("model.path", "is missing; a Hugging Face directory");
     }
     if (c_.output.empty()) Complain("output", "is missing; a folder for the job's results");
-    if (c_.resources.queue.empty()) Complain("resources.queue", "must not be empty");
-    CheckSlots();
-    for (const std::string& label : c_.resources.require) {
-      const size_t equals = label.find('=');
-      if (equals == 0 || equals == std::string::npos || equals + 1 == label.size()) {
-        Complain("resources.require",
-                 absl::StrCat("\"", label, "\" must be name=value, e.g. gpu=h100"));
-      }
-    }
-  }
-
-  // Only training goes on from a checkpoint with another number of ranks.
-  void CheckSlots() {
-    const ResourcesSection& asked = c_.resources;
-    if (asked.min_slots == 0) return;
-    if (asked.min_slots > asked.slots) {
-      Complain("resources.min_slots",
-               absl::StrCat(asked.min_slots, " is more than resources.slots, ", asked.slots));
-    } else if (!Trains()) {
-      Complain("resources.min_slots", absl::StrCat("is for kind train, not ", c_.kind));
-    }
+    for (JobProblem& problem : ResourcesProblems(c_)) problems_.push_back(std::move(problem));
   }
 
   void CheckData() {

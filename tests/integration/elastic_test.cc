@@ -73,6 +73,24 @@ class ElasticTest : public ::testing::Test {
     return submitted.out.substr(0, submitted.out.find('\n'));
   }
 
+  // The newest one is of two ranks.
+  void ExpectCheckpointsToBeFetched(const std::string& id) {
+    const int64_t newest = Number(service_.Describe(id), "checkpoint_step");
+    const Outcome pinned = service_.Ctl({"ckpt", "pin", id, absl::StrCat(newest)});
+    EXPECT_EQ(pinned.code, 0) << pinned.err;
+    const Outcome fetched =
+        service_.Ctl({"download", id, "--latest", "--to", service_.Path("fetched")});
+    EXPECT_EQ(fetched.code, 0) << fetched.err;
+    const std::string part = "/model-rank-1-of-2.safetensors";
+    EXPECT_EQ(ReadWhole(service_.Path("fetched") + part),
+              ReadWhole(absl::StrCat(Out("elastic"), "/checkpoints/step-", newest, part)));
+    EXPECT_NE(ReadWhole(service_.Path("fetched") + part), "");
+    const Outcome exported =
+        service_.Ctl({"export", id, "--latest", "--to", service_.Path("exported")});
+    EXPECT_EQ(exported.code, 0) << exported.err;
+    EXPECT_NE(ReadWhole(service_.Path("exported/model.safetensors")), "");
+  }
+
   LocalService service_;
 };
 
@@ -117,6 +135,7 @@ TEST_F(ElasticTest, GoesOnWithOneWorkerAndGrowsBackToTwo) {
   ASSERT_EQ(service_.Ctl({"cancel", id, "--now"}).code, 0);
   service_.Ctl({"wait", id});
 
+  ExpectCheckpointsToBeFetched(id);
   const std::map<int64_t, double> losses = Losses(Out("elastic"));
   ASSERT_FALSE(losses.empty());
   const int64_t steps = losses.rbegin()->first;

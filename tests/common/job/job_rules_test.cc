@@ -37,12 +37,6 @@ TEST(JobRules, EachRuleNamesItsKey) {
   EXPECT_EQ(with([](JobConfig& c) { c.output = ""; }), "output");
   EXPECT_EQ(with([](JobConfig& c) { c.data.train.clear(); }), "data.train");
   EXPECT_EQ(with([](JobConfig& c) { c.resources.min_slots = 2; }), "resources.min_slots");
-  EXPECT_EQ(with([](JobConfig& c) {
-              c.kind = "reference";
-              c.resources.slots = c.resources.min_slots = 2;
-            }),
-            "resources.min_slots");
-  EXPECT_EQ(with([](JobConfig& c) { c.resources.slots = c.resources.min_slots = 2; }), "");
   EXPECT_EQ(with([](JobConfig& c) { c.data.max_prompt_length = 1024; }), "data.max_prompt_length");
   EXPECT_EQ(with([](JobConfig& c) { c.sae.clear(); }), "sae");
   EXPECT_EQ(with([](JobConfig& c) { c.reference.source = "none"; }), "reference.source");

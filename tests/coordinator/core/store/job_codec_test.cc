@@ -17,6 +17,7 @@ Job FullJob() {
   job.kind = JobKind::kTrain;
   job.method = "fpo";
   job.demand = {.slots = 2,
+                .min_slots = 1,
                 .priority = 7,
                 .max_restarts = 9,
                 .retry_on_oom = true,
@@ -68,6 +69,7 @@ Job FullJob() {
   attempt.end_step = 9;
   attempt.last_error = "err";
   attempt.progressed = true;
+  attempt.lost_worker = true;
   attempt.cache = {100, 10, 90, "m", "r", 5};
   attempt.members[0].cache = {100, 10, 90, "m", "r", 5, 6, 7};
   attempt.members[0].prepared = "a1b2";
@@ -92,7 +94,7 @@ TEST(JobCodec, TheStoredBytesStay) {
 {"after_end":["j-000"],"after_ok":["j-0"],"attempts":[{"cache":{"manifest_id":"m","recipe_id":"r",
 "records_computed":90,"records_hit":10,"records_total":100,"reference_seconds":5.0,
 "saved_flops":0.0,"saved_seconds":0.0},"end_class":"program","end_message":"boom","end_step":9,
-"ended":1800000000000007,"epoch":1,"last_error":"err","members":[{"cache":{"manifest_id":"m",
+"ended":1800000000000007,"epoch":1,"last_error":"err","lost_worker":true,"members":[{"cache":{"manifest_id":"m",
 "recipe_id":"r","records_computed":90,"records_hit":10,"records_total":100,
 "reference_seconds":5.0,"saved_flops":7.0,"saved_seconds":6.0},"first_rank":3,"home":"home-1",
 "instance":"i-w1","prepared":"a1b2","slots":1,"state":2,"worker":"w1"},{"cache":{"manifest_id":"",
@@ -104,7 +106,7 @@ TEST(JobCodec, TheStoredBytesStay) {
 "checkpoints":[{"accepted":1800000000000000,"attempt":1,"bytes":12,"digest":"ab","epoch":2,
 "folder":"/out/step-400","pinned":true,"score":0.25,"step":400},{"accepted":1800000000000000,
 "attempt":0,"bytes":0,"digest":"","epoch":0,"folder":"","pinned":false,"score":null,"step":500}],
-"demand":{"config_bytes":300,"data_key":"d4","keep_best":6,"keep_last":5,"max_restarts":9,
+"demand":{"config_bytes":300,"data_key":"d4","keep_best":6,"keep_last":5,"max_restarts":9,"min_slots":1,
 "output":"/runs/a","priority":7,
 "queue":"nightly","require":{"gpu":"h100"},"retry_on_oom":true,"slots":2},
 "ended":1800000006000000,"epoch":1,"host_faults":{"w1":2},"job_id":"j-1","kind":"train","labels":{
@@ -124,7 +126,7 @@ TEST(JobCodec, TheStoredBytesStay) {
 {"after_end":[],"after_ok":[],"attempts":[],"attempts_without_progress":0,"bad_checkpoints":[],
 "checkpoint_step":0,"checkpoints":[],
 "demand":{"config_bytes":0,"data_key":"","keep_best":1,"keep_last":2,
-"max_restarts":3,"output":"",
+"max_restarts":3,"min_slots":0,"output":"",
 "priority":500,"queue":"default","require":{},"retry_on_oom":false,"slots":1},
 "ended":null,"epoch":0,"host_faults":{},"job_id":"","kind":"","labels":{},"method":"","name":"",
 "not_before":null,"owner":"","phase_reached":0,"progress":{"activity":"","cache":{
