@@ -43,6 +43,24 @@ absl::Status Translated(const std::string& what, const std::function<void()>& ca
   return absl::OkStatus();
 }
 
+constexpr char kExchanging[] = "exchanging with the other ranks";
+
+class C10dTransfer final : public Transfer {
+ public:
+  C10dTransfer(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> tensors)
+      : work_(std::move(work)), tensors_(std::move(tensors)) {}
+  absl::Status Wait() override {
+    return Translated(kExchanging, [this] { work_->wait(); });
+  }
+
+ private:
+  const c10::intrusive_ptr<c10d::Work> work_;
+  const std::vector<at::Tensor> tensors_;  // which the call reads and writes
+};
+
+// As bytes, whatever the dtype: backends need not know bfloat16.
+at::Tensor Bytes(const at::Tensor& tensor) { return tensor.view({-1}).view(at::kByte); }
+
 class C10dProcessGroup final : public ProcessGroup {
  public:
   explicit C10dProcessGroup(const C10dOptions& options) : options_(options) {}
@@ -55,6 +73,11 @@ class C10dProcessGroup final : public ProcessGroup {
   absl::Status Sum(const std::vector<at::Tensor>& tensors) override;
   absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override;
   absl::Status Barrier(absl::string_view what) override;
+  absl::StatusOr<std::unique_ptr<Transfer>> StartAllToAll(const at::Tensor& out,
+                                                          const at::Tensor& in) override;
+  absl::StatusOr<std::unique_ptr<Transfer>> StartAllGather(const at::Tensor& all,
+                                                           const at::Tensor& own) override;
+  int64_t sent_bytes() const override { return sent_bytes_; }
 
  private:
   void JoinStore();
@@ -70,6 +93,7 @@ class C10dProcessGroup final : public ProcessGroup {
   c10::intrusive_ptr<c10d::Backend> patient_;  // for barriers only, without a time limit; over Gloo
   c10::intrusive_ptr<c10d::Work> waiting_;     // the barrier in progress
   std::unique_ptr<StoreBarrier> barrier_;
+  int64_t sent_bytes_ = 0;
 };
 
 void C10dProcessGroup::JoinStore() {
@@ -130,6 +154,7 @@ std::vector<at::Tensor> C10dProcessGroup::Gathered(const at::Tensor& own) {
   for (at::Tensor& part : parts) part = at::empty_like(own);
   std::vector<std::vector<at::Tensor>> outputs = {parts};
   std::vector<at::Tensor> inputs = {own};
+  sent_bytes_ += (options_.world - 1) * static_cast<int64_t>(own.nbytes());
   backend_->allgather(outputs, inputs)->wait();
   return parts;
 }
@@ -193,6 +218,31 @@ absl::StatusOr<std::vector<std::string>> C10dProcessGroup::AllGather(absl::strin
     }
   }));
   return all;
+}
+
+absl::StatusOr<std::unique_ptr<Transfer>> C10dProcessGroup::StartAllToAll(const at::Tensor& out,
+                                                                          const at::Tensor& in) {
+  std::unique_ptr<Transfer> transfer;
+  FPO_RETURN_IF_ERROR(Translated(kExchanging, [&] {
+    at::Tensor to = Bytes(out), from = Bytes(in);
+    std::vector<int64_t> even;  // every rank gives and takes as much
+    transfer = std::make_unique<C10dTransfer>(backend_->alltoall_base(to, from, even, even),
+                                              std::vector<at::Tensor>{to, from});
+  }));
+  sent_bytes_ += (options_.world - 1) * static_cast<int64_t>(in.nbytes()) / options_.world;
+  return transfer;
+}
+
+absl::StatusOr<std::unique_ptr<Transfer>> C10dProcessGroup::StartAllGather(const at::Tensor& all,
+                                                                           const at::Tensor& own) {
+  std::unique_ptr<Transfer> transfer;
+  FPO_RETURN_IF_ERROR(Translated(kExchanging, [&] {
+    at::Tensor to = Bytes(all), from = Bytes(own);
+    transfer = std::make_unique<C10dTransfer>(backend_->_allgather_base(to, from),
+                                              std::vector<at::Tensor>{to, from});
+  }));
+  sent_bytes_ += (options_.world - 1) * static_cast<int64_t>(own.nbytes());
+  return transfer;
 }
 
 // Gloo knows at once when a process ends; the store's heartbeats tell of a host that is gone

@@ -13,6 +13,14 @@
 
 namespace fpo::train {
 
+// A call that has been started.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  // When it returns, the results are there for what the caller computes next.
+  virtual absl::Status Wait() = 0;
+};
+
 // The ranks of one run. Every call is collective: all ranks must make the same calls in the same
 // order. Sums add the parts in rank order, so that all ranks get the same bits and repeated runs
 // reproduce them. A lost peer is Aborted. Not thread-safe.
@@ -30,6 +38,16 @@ class ProcessGroup {
   // Waits for all ranks, however long those that arrive late work; `what` says what they do. The
   // only call with that patience: a rank that works alone for minutes is waited for here.
   virtual absl::Status Barrier(absl::string_view what) = 0;
+
+  // Starts giving row r of `in` to rank r, and taking row r of `out` from it. Both are contiguous,
+  // [world, n], of one dtype on the group's device, and must not be touched before the end.
+  virtual absl::StatusOr<std::unique_ptr<Transfer>> StartAllToAll(const at::Tensor& out,
+                                                                  const at::Tensor& in) = 0;
+  // Starts giving `own` [n] to all, and taking row r of `all` [world, n] from rank r.
+  virtual absl::StatusOr<std::unique_ptr<Transfer>> StartAllGather(const at::Tensor& all,
+                                                                   const at::Tensor& own) = 0;
+  // Bytes that this rank has given to others so far, each once for each rank that gets it.
+  virtual int64_t sent_bytes() const = 0;
 };
 
 }  // namespace fpo::train

@@ -16,6 +16,11 @@ class SingleProcessGroup final : public ProcessGroup {
   absl::Status Sum(const std::vector<at::Tensor>& tensors) override;
   absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override;
   absl::Status Barrier(absl::string_view what) override;
+  absl::StatusOr<std::unique_ptr<Transfer>> StartAllToAll(const at::Tensor& out,
+                                                          const at::Tensor& in) override;
+  absl::StatusOr<std::unique_ptr<Transfer>> StartAllGather(const at::Tensor& all,
+                                                           const at::Tensor& own) override;
+  int64_t sent_bytes() const override { return 0; }
 };
 
 }  // namespace fpo::train

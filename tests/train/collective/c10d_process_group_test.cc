@@ -65,6 +65,40 @@ TEST(C10dProcessGroup, SumsInRankOrder) {
   });
 }
 
+// Row r of rank s is row s of rank r then.
+TEST(C10dProcessGroup, ExchangesRowsAndGathersThem) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
+    AsTwoRanks([dtype](ProcessGroup& group) {
+      const auto rank = static_cast<double>(group.rank());
+      const at::Tensor in =
+          at::stack({at::full({3}, 10 * rank), at::full({3}, 10 * rank + 1)}).to(dtype);
+      const at::Tensor out = at::empty_like(in), all = at::empty_like(in);
+      const at::Tensor own = at::full({3}, rank, dtype);
+      const int64_t before = group.sent_bytes();
+      auto exchange = group.StartAllToAll(out, in);
+      auto gather = group.StartAllGather(all, own);  // both are on their way
+      ASSERT_TRUE(exchange.ok() && gather.ok());
+      ASSERT_TRUE((*exchange)->Wait().ok());
+      ASSERT_TRUE((*gather)->Wait().ok());
+      EXPECT_TRUE(
+          at::equal(out, at::stack({at::full({3}, rank), at::full({3}, 10 + rank)}).to(dtype)))
+          << out;
+      EXPECT_TRUE(at::equal(all, at::stack({at::zeros({3}), at::ones({3})}).to(dtype))) << all;
+      EXPECT_EQ(group.sent_bytes() - before, 2 * static_cast<int64_t>(own.nbytes()));
+    });
+  }
+}
+
+TEST(C10dProcessGroup, AnExchangeWithALostRankIsAborted) {
+  AsTwoRanks([](ProcessGroup& group) {
+    if (group.rank() == 1) return;
+    const at::Tensor in = at::zeros({2, 3}), out = at::empty_like(in);
+    const auto exchange = group.StartAllToAll(out, in);
+    const absl::Status status = exchange.ok() ? (*exchange)->Wait() : exchange.status();
+    EXPECT_TRUE(absl::IsAborted(status)) << status;
+  });
+}
+
 TEST(RanksAsThreads, NoGroupIsNotedInTheUnlockedMapOfTheFlightRecorder) {
   EXPECT_FALSE(c10d::FlightRecorder<c10::Event>::get()->enabled_);
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/train/support/float64_run.h"
+#include "tests/train/support/lone_rank.h"
 #include "tests/train/support/memory_limit.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/collective/single_process_group.h"
@@ -77,30 +78,14 @@ TEST_F(EvaluateTest, PairsHaveTheMeansOfTheMetrics) {
   }
 }
 
-// Rank `rank` of two, alone: what it would add is what it has.
-class HalfGroup final : public ProcessGroup {
- public:
-  explicit HalfGroup(int64_t rank) : rank_(rank) {}
-  int64_t rank() const override { return rank_; }
-  int64_t world() const override { return 2; }
-  absl::Status Sum(std::vector<double>*) override { return absl::OkStatus(); }
-  absl::Status Sum(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
-  absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override {
-    return std::vector<std::string>{std::string(own), std::string(own)};
-  }
-  absl::Status Barrier(absl::string_view) override { return absl::OkStatus(); }
-
- private:
-  const int64_t rank_;
-};
-
+// What a rank of two would add is what it has.
 TEST_F(EvaluateTest, RanksMeasureTheirOwnPairs) {
   MicroBatchSize size({4096, false});
   SingleProcessGroup whole;
   const auto all = Evaluate(&size, whole);
   ASSERT_TRUE(all.ok());
   for (const int64_t rank : {0, 1}) {
-    HalfGroup group(rank);
+    LoneRank group(rank, 2);
     const auto half = Evaluate(&size, group);
     ASSERT_TRUE(half.ok());
     for (int64_t i = 0; i < 5; ++i) {

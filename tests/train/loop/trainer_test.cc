@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "common/files/durable_file.h"
 #include "common/hash.h"
+#include "tests/train/support/lone_rank.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/collective/single_process_group.h"
 #include "train/events/exit_status.h"
@@ -42,18 +43,13 @@ void Restamp(const std::string& folder) {
 }
 
 // Rank 1 of 2; the other one only says what it chose.
-class SecondRank final : public ProcessGroup {
+class SecondRank final : public LoneRank {
  public:
   explicit SecondRank(const CheckpointChoice& choice)
-      : choice_(absl::StrFormat("%020d%s", choice.step, ToHex(choice.digest))) {}
-  int64_t rank() const override { return 1; }
-  int64_t world() const override { return 2; }
-  absl::Status Sum(std::vector<double>*) override { return absl::OkStatus(); }
-  absl::Status Sum(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
+      : LoneRank(1, 2), choice_(absl::StrFormat("%020d%s", choice.step, ToHex(choice.digest))) {}
   absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override {
     return std::vector<std::string>{choice_, std::string(own)};
   }
-  absl::Status Barrier(absl::string_view) override { return absl::OkStatus(); }
 
  private:
   const std::string choice_;

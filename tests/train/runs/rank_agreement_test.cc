@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/train/support/lone_rank.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/events/exit_status.h"
 
@@ -12,23 +13,18 @@ namespace {
 using ::testing::HasSubstr;
 
 // One rank of several; what the others show is given, by rank.
-class OneOfSeveral final : public ProcessGroup {
+class OneOfSeveral final : public LoneRank {
  public:
-  OneOfSeveral(int64_t rank, std::vector<std::string> all) : rank_(rank), all_(std::move(all)) {}
-  int64_t rank() const override { return rank_; }
-  int64_t world() const override { return static_cast<int64_t>(all_.size()); }
-  absl::Status Sum(std::vector<double>*) override { return absl::OkStatus(); }
-  absl::Status Sum(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
+  OneOfSeveral(int64_t rank, std::vector<std::string> all)
+      : LoneRank(rank, static_cast<int64_t>(all.size())), all_(std::move(all)) {}
   absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override {
     std::vector<std::string> all = all_;
-    all.at(static_cast<size_t>(rank_)) = std::string(own);
+    all.at(static_cast<size_t>(rank())) = std::string(own);
     for (const std::string& each : all) EXPECT_EQ(each.size(), own.size());
     return all;
   }
-  absl::Status Barrier(absl::string_view) override { return absl::OkStatus(); }
 
  private:
-  const int64_t rank_;
   const std::vector<std::string> all_;
 };
 
