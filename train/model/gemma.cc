@@ -13,6 +13,7 @@
 #include "train/model/block.h"
 #include "train/model/embedding.h"
 #include "train/model/weights.h"
+#include "train/ops/backward_watch.h"
 #include "train/ops/rms_norm.h"
 
 namespace fpo::train {
@@ -56,6 +57,16 @@ int64_t LayersOf(const GemmaConfig& config, const ForwardOptions& options) {
   int64_t layers = 0;
   for (const Tap& tap : options.taps) layers = std::max(layers, tap.layer + 1);
   return layers;
+}
+
+// Backward passes the output of `layer`, -1: of the embedding, too, within its caller's work.
+void FollowBackward(const at::Tensor& x, int64_t layer, int64_t layers) {
+  if (!x.requires_grad()) return;
+  BackwardWatch* const watch = CurrentBackwardWatch();
+  x.register_hook([watch, layer, layers_behind = layers - layer - 1](const at::Tensor&) {
+    if (layer >= 0) SetWorkDone(layers_behind);
+    if (watch != nullptr) watch->OnBackward(layer);
+  });
 }
 
 const SiteEdit* EditOf(const ForwardOptions& options, int64_t layer) {
@@ -189,6 +200,7 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   result.sites.resize(options.taps.size());
   at::Tensor x = config_->family().scales_embedding ? ScaledEmbedding(embedding, ids)
                                                     : PlainEmbedding(embedding, ids);
+  FollowBackward(x, -1, layers);
   for (int64_t layer = 0; layer < layers; ++layer) {
     const std::vector<at::Tensor> weights = WeightsOfBlock(layer, block_weights);
     const BlockContext context = {config_,
@@ -210,12 +222,9 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
     }
     x = block.output;
     work.Advance();
-    // Backward passes here too, within its caller's work.
-    const int64_t layers_behind = layers - layer - 1;
-    if (x.requires_grad()) {
-      x.register_hook([layers_behind](const at::Tensor&) { SetWorkDone(layers_behind); });
-    }
+    FollowBackward(x, layer, layers);
   }
+  if (x.requires_grad() && CurrentBackwardWatch() != nullptr) CurrentBackwardWatch()->OnForward();
   if (options.sites_only) return result;
   const at::Tensor& final_norm = tensors_[1 + config_->layers * block_weights];
   result.hidden = RmsNorm(x, final_norm, config_->norm());

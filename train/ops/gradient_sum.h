@@ -21,6 +21,7 @@ class GradientSum {
   void AddRows(const at::Tensor& ids, const at::Tensor& rows);
 
   const at::Tensor& Value();  // zeros where nothing was added
+  bool is_empty() const { return !sum_.defined(); }
   void Clear() { sum_.reset(); }
 
  private:

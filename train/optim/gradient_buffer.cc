@@ -13,8 +13,10 @@ GradientBuffer::GradientBuffer(const NamedTensors& parameters) {
   }
 }
 
-void GradientBuffer::Collect() {
-  for (size_t i = 0; i < parameters_.size(); ++i) {
+void GradientBuffer::Collect() { Collect(0, parameters_.size()); }
+
+void GradientBuffer::Collect(size_t first, size_t count) {
+  for (size_t i = first; i < first + count; ++i) {
     at::Tensor& gradient = parameters_[i].mutable_grad();
     if (!gradient.defined()) continue;
     sums_[i].Take(gradient.detach().to(WideType(parameters_[i])));
@@ -30,8 +32,28 @@ const std::vector<at::Tensor>& GradientBuffer::gradients() {
 
 void GradientBuffer::Clear() {
   values_.clear();
-  for (GradientSum& sum : sums_) sum.Clear();
-  for (at::Tensor& parameter : parameters_) parameter.mutable_grad().reset();
+  Clear(0, parameters_.size());
+}
+
+std::vector<at::Tensor> GradientBuffer::Values(size_t first, size_t count) {
+  Collect(first, count);
+  std::vector<at::Tensor> values;
+  for (size_t i = first; i < first + count; ++i) values.push_back(sums_[i].Value());
+  return values;
+}
+
+void GradientBuffer::Clear(size_t first, size_t count) {
+  for (size_t i = first; i < first + count; ++i) {
+    sums_[i].Clear();
+    parameters_[i].mutable_grad().reset();
+  }
+}
+
+bool GradientBuffer::IsEmpty(size_t first, size_t count) const {
+  for (size_t i = first; i < first + count; ++i) {
+    if (!sums_[i].is_empty() || parameters_[i].grad().defined()) return false;
+  }
+  return true;
 }
 
 }  // namespace fpo::train

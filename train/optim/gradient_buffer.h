@@ -30,7 +30,14 @@ class GradientBuffer {
   const std::vector<at::Tensor>& gradients();
   void Clear();  // also what a backward that failed left in .grad
 
+  // The same for the `count` parameters from `first` on, also while backward computes others.
+  std::vector<at::Tensor> Values(size_t first, size_t count);  // with what .grad has
+  void Clear(size_t first, size_t count);
+  bool IsEmpty(size_t first, size_t count) const;  // nothing collected, and nothing in .grad
+
  private:
+  void Collect(size_t first, size_t count);
+
   std::vector<at::Tensor> parameters_;
   std::vector<GradientSum> sums_;
   std::vector<at::Tensor> values_;

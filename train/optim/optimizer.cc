@@ -130,6 +130,7 @@ void Optimizer::Step(const std::vector<at::Tensor>& gradients, double lr, double
   }
   const at::NoGradGuard no_grad;
   ++step_;
+  if (masters_.empty()) return;  // a rank whose ranges are all empty
   if (StepByCuda(gradients, {lr, scale})) return;
   if (!StepByKernels(gradients, {lr, scale})) {
     if (scale != 1) {

@@ -34,7 +34,8 @@ class Optimizer {
   // One update. gradients: one per parameter, in order (GradientBuffer::gradients); `scale`
   // multiplies them (ClipFactor).
   void Step(const std::vector<at::Tensor>& gradients, double lr, double scale = 1);
-  int64_t step() const { return step_; }  // updates done
+  int64_t step() const { return step_; }                                // updates done
+  const std::vector<std::string>& moments() const { return moments_; }  // "exp_avg", ...
 
   // The masters of all parameters under their names: what a checkpoint stores. Not copies.
   NamedTensors Masters() const;

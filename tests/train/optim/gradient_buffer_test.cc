@@ -43,6 +43,23 @@ TEST(GradientBuffer, IsZeroWhereNothingFlowed) {
   EXPECT_FALSE(buffer.gradients()[1].requires_grad());
 }
 
+TEST(GradientBuffer, PartsAreTakenByThemselves) {
+  at::Tensor x = at::ones({2}).set_requires_grad(true), y = at::ones({3}).set_requires_grad(true);
+  GradientBuffer buffer({{"x", x}, {"y", y}});
+  EXPECT_TRUE(buffer.IsEmpty(0, 2));
+  x.mutable_grad() = at::full({2}, 5.0f);
+  y.mutable_grad() = at::full({3}, 7.0f);
+  EXPECT_FALSE(buffer.IsEmpty(0, 1));
+  const std::vector<at::Tensor> last = buffer.Values(1, 1);
+  ASSERT_EQ(last.size(), 1u);
+  EXPECT_TRUE(at::equal(last[0], at::full({3}, 7.0f)));
+  EXPECT_TRUE(x.grad().defined()) << "not asked for";
+  buffer.Clear(1, 1);
+  EXPECT_TRUE(buffer.IsEmpty(1, 1));
+  EXPECT_TRUE(at::equal(last[0], at::full({3}, 7.0f))) << "what was taken stays";
+  EXPECT_TRUE(at::equal(buffer.Values(0, 1)[0], at::full({2}, 5.0f)));
+}
+
 TEST(GradientBuffer, StartsAgainAfterClear) {
   const at::Tensor x = at::ones({2}).set_requires_grad(true);
   GradientBuffer buffer({{"x", x}});
