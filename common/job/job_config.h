@@ -13,6 +13,7 @@
 #include "common/job/sections/evaluate_section.h"
 #include "common/job/sections/generate_section.h"
 #include "common/job/sections/judge_section.h"
+#include "common/job/sections/parallel_section.h"
 #include "common/job/sections/sae_training_section.h"
 
 namespace fpo {
@@ -123,6 +124,7 @@ struct JobConfig {
   std::optional<int64_t> max_steps;
   int64_t seed = 42;
   bool activation_checkpointing = false;
+  ParallelSection parallel;
   CheckpointSection checkpoint;
   EvaluateSection evaluate;
   FeaturesSection features;

@@ -40,6 +40,7 @@ JobConfig Deciding(JobConfig job) {
   job.reference.share = defaults.reference.share;
   job.batch.tokens_per_microbatch = defaults.batch.tokens_per_microbatch;
   job.activation_checkpointing = defaults.activation_checkpointing;
+  job.parallel = defaults.parallel;
   if (job.schedule.name == "constant") {
     job.max_steps.reset();
     job.epochs = 1;
@@ -145,8 +146,8 @@ std::vector<JobDifference> DecidingDifferences(const JobConfig& first, const Job
 std::vector<JobDifference> NotedDifferences(const JobConfig& first, const JobConfig& second) {
   std::vector<JobDifference> noted;
   for (JobDifference& each : Compare(first, second)) {
-    const bool computing =
-        each.key == "batch.tokens_per_microbatch" || each.key == "activation_checkpointing";
+    const bool computing = each.key == "batch.tokens_per_microbatch" ||
+                           each.key == "activation_checkpointing" || each.key == "parallel.shard";
     if (each.is_path || computing) noted.push_back(std::move(each));
   }
   return noted;

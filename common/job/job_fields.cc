@@ -6,6 +6,7 @@
 #include "common/job/sections/evaluate_fields.h"
 #include "common/job/sections/judge_fields.h"
 #include "common/job/sections/resources_fields.h"
+#include "common/job/sections/parallel_fields.h"
 
 namespace fpo {
 namespace {
@@ -332,6 +333,7 @@ std::vector<JobEntry> JobEntries(JobConfig* c) {
       Field({"seed", &c->seed, "data order and initialisation", {}, 0, 9e15}),
       Field({"activation_checkpointing", &c->activation_checkpointing,
              "less memory for a quarter more time; same gradients"}),
+      ParallelEntry(&c->parallel),
       Checkpoint(&c->checkpoint),
       EvaluateEntry(&c->evaluate),
       Features(&c->features),

@@ -317,6 +317,23 @@ class Rules {
     }
   }
 
+  void CheckAdapter() {
+    if (!Trains() && c_.parallel.shard != "auto") {
+      Complain("parallel.shard", absl::StrCat("kind ", c_.kind, " trains nothing: leave it out"));
+    }
+    if (!c_.adapter.on()) {
+      if (!c_.adapter.path.empty()) {
+        Complain("adapter.path", "is read with adapter.kind: lora; add that, or leave it out");
+      }
+      return;
+    }
+    if (!Trains()) {
+      Complain("adapter.kind", absl::StrCat("kind ", c_.kind, " trains no adapter: leave it out"));
+    }
+    const std::string wrong = UnknownTarget(c_.adapter.targets);
+    if (!wrong.empty()) Complain("adapter.targets", wrong);
+  }
+
   void CheckSet(const std::string& key, const FeatureSetSection& set) {
     const bool word = !set.name.empty() && set.name.size() <= 63 &&
                       std::all_of(set.name.begin(), set.name.end(), [](unsigned char ch) {

@@ -137,9 +137,9 @@ TEST(JobDifference, ManyAreCounted) {
 
 // A key that is added to the job file is compared unless it is named among the exceptions.
 TEST(JobDifference, EveryOtherKeyIsCompared) {
-  const std::vector<std::string> free = {"name",       "labels",  "output",    "resources",
-                                         "retry",      "epochs",  "max_steps", "evaluate",
-                                         "checkpoint", "features"};
+  const std::vector<std::string> free = {"name",       "labels",   "output",    "resources",
+                                         "retry",      "epochs",   "max_steps", "evaluate",
+                                         "checkpoint", "features", "parallel"};
   JobConfig changed = Job();
   changed.method.constraint = "none";  // else it follows the method's name
   for (const JobEntry& entry : JobEntries(&changed)) {

@@ -87,7 +87,7 @@ const std::map<std::string, Role>& Roles() {
 const std::set<std::string>& ForeignSections() {
   static const std::set<std::string> sections = {
       "sae_training", "generate",   "judge",    "constraint", "optimizer", "schedule",
-      "batch",        "checkpoint", "evaluate", "features",   "resources", "retry"};
+      "batch",           "parallel",     "checkpoint", "evaluate", "features",   "resources", "retry"};
   return sections;
 }
 
