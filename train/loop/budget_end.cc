@@ -42,17 +42,18 @@ absl::StatusOr<TensorMap> StartWeights(const LoadedModel& policy) {
       "--resume"));
 }
 
-absl::Status MoveFromStart(const TensorMap& start, double factor, Optimizer* optimizer) {
-  return optimizer->ChangeMasters([&](const std::string& name, const at::Tensor& master) {
-    if (IsLora(name)) {  // the line is that of B A: B goes to zero, A stays
-      if (IsLoraB(name)) ScaleDistance(at::zeros_like(master), factor, master);
+absl::Status MoveFromStart(const TensorMap& start, double factor, ShardedUpdate* update) {
+  return update->ChangeMasters([&](const TensorRange& master) {
+    if (IsLora(master.name)) {  // the line is that of B A: B goes to zero, A stays
+      if (IsLoraB(master.name)) ScaleDistance(at::zeros_like(master.values), factor, master.values);
       return absl::OkStatus();
     }
-    const auto stored = start.find(name);
+    const auto stored = start.find(master.name);
     if (stored == start.end()) {
-      return absl::InternalError(absl::StrCat("the model folder has no tensor for ", name));
+      return absl::InternalError(absl::StrCat("the model folder has no tensor for ", master.name));
     }
-    ScaleDistance(stored->second, factor, master);
+    ScaleDistance(stored->second.reshape({-1}).narrow(0, master.begin, master.end - master.begin),
+                  factor, master.values);
     return absl::OkStatus();
   });
 }
@@ -84,7 +85,7 @@ absl::StatusOr<DivergenceBudget::Conclusion> EndOnBudget(const BudgetEnd& end) {
     if (start.empty() && end.inputs.policy.model.lora() == nullptr) {
       FPO_ASSIGN_OR_RETURN(start, StartWeights(end.inputs.policy));
     }
-    return MoveFromStart(start, factor, &end.optimizer);
+    return MoveFromStart(start, factor, &end.update);
   };
   FPO_ASSIGN_OR_RETURN(const BudgetLanding landing,
                        LandOnBudget(end.budget.budget(), end.budget.Alpha(end.state) > 0, actions));

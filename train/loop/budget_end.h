@@ -7,7 +7,7 @@
 #include "train/loop/micro_batch_size.h"
 #include "train/objective/divergence_budget.h"
 #include "train/objective/objective.h"
-#include "train/optim/optimizer.h"
+#include "train/parallel/sharded_update.h"
 #include "train/runs/run_inputs.h"
 
 namespace fpo::train {
@@ -19,7 +19,7 @@ struct BudgetEnd {
   const RunInputs& inputs;
   const Objective& objective;
   int64_t pairs_max;  // of an evaluation
-  Optimizer& optimizer;
+  ShardedUpdate& update;
   MicroBatchSize& size;
   ProcessGroup& group;
 };

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace fpo::train {
 
@@ -38,6 +39,8 @@ class MicroBatchSize {
   // Calls `work` until its micro-batches fit. `what` names it ("step 3"). When one item alone does
   // not fit: the exit code for lack of memory.
   absl::Status Run(const std::string& what, const Work& work);
+  // Calls `work` once. False: its micro-batches did not fit, and the next will be smaller.
+  absl::StatusOr<bool> Try(const std::string& what, const Work& work);
 
  private:
   void Halve(const std::string& what, const Current& current, const absl::Status& status);

@@ -1,5 +1,6 @@
 #include "train/loop/step_gradients.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -95,6 +96,68 @@ absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchS
   return share;
 }
 
+namespace {
+
+// Micro-batches of one round.
+struct RoundInputs {
+  const StepInputs& step;
+  std::vector<std::vector<int64_t>> micro_batches;
+};
+
+absl::Status ComputeRound(const RoundInputs& round, MicroBatchSize::Current* current,
+                          ShardedUpdate* update, StepShare* share) {
+  for (size_t i = 0; i < round.micro_batches.size(); ++i) {
+    *current = Describe(round.step, round.micro_batches[i]);
+    const bool last = i + 1 == round.micro_batches.size();
+    const BackwardWatchInScope scope(last ? update->watch() : nullptr);
+    FPO_RETURN_IF_ERROR(
+        AddGradients(round.step, round.micro_batches[i], &update->gradients(), share));
+    AdvanceWork();
+    FPO_FAILPOINT("train.step.micro_batch");
+  }
+  return absl::OkStatus();
+}
+
+// False: a rank ran out of memory, and nothing of this counts.
+absl::StatusOr<bool> TryStep(const StepInputs& inputs, MicroBatchSize* size, ShardedUpdate* update,
+                             StepShare* share) {
+  const std::string what = absl::StrCat("step ", inputs.step + 1);
+  const BatchStep batch = inputs.batcher.Step(inputs.step, size->tokens());
+  const auto count = static_cast<int64_t>(batch.micro_batches.size());
+  const Work work(what, count, "micro-batches");
+  FPO_ASSIGN_OR_RETURN(const int64_t rounds, update->Rounds(count));
+  const int64_t in_each = rounds == 1 ? count : 1;
+  bool fits = true;
+  for (int64_t round = 0; round < rounds; ++round) {
+    const auto begin = batch.micro_batches.begin() + std::min(count, round * in_each);
+    const auto end = batch.micro_batches.begin() + std::min(count, (round + 1) * in_each);
+    update->BeginRound();
+    const bool computes = fits && begin < end;
+    if (computes) {
+      const RoundInputs own{inputs, {begin, end}};
+      FPO_ASSIGN_OR_RETURN(fits, size->Try(what, [&](int64_t, MicroBatchSize::Current* current) {
+        return ComputeRound(own, current, update, share);
+      }));
+    }
+    FPO_RETURN_IF_ERROR(update->EndRound(computes && fits));
+  }
+  return update->AllFit(fits);
+}
+
+}  // namespace
+
+absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchSize* size,
+                                           ShardedUpdate* update) {
+  if (update->sharding() == Sharding::kNone) {
+    return ComputeGradients(inputs, size, &update->gradients());
+  }
+  while (true) {
+    StepShare share;
+    FPO_ASSIGN_OR_RETURN(const bool fits, TryStep(inputs, size, update, &share));
+    if (fits) return share;
+  }
+}
+
 PairLengths LengthsFor(const Objective& objective, const TokenFile& pairs, int64_t count) {
   return LengthsOf(pairs, count, ResponsesOf(objective.method()), PacksBatches(objective.device()));
 }
@@ -120,6 +183,12 @@ std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs) {
   std::vector<int64_t> rows;
   for (const int64_t pair : pairs) rows.push_back(file.pair(pair).row);
   return absl::StrJoin(rows, ", ");
+}
+
+std::string RowsOfStep(const TokenFile& file, const BatchStep& batch) {
+  std::vector<int64_t> pairs;
+  for (const auto& part : batch.micro_batches) pairs.insert(pairs.end(), part.begin(), part.end());
+  return RowsOf(file, pairs);
 }
 
 }  // namespace fpo::train

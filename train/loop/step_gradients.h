@@ -13,6 +13,7 @@
 #include "train/objective/batch_metrics.h"
 #include "train/objective/objective.h"
 #include "train/optim/gradient_buffer.h"
+#include "train/parallel/sharded_update.h"
 
 namespace fpo::train {
 
@@ -38,6 +39,11 @@ struct StepShare {
 absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchSize* size,
                                            GradientBuffer* gradients);
 
+// For an update of several ranks. With a sharding, gradients go to their owners while backward
+// runs: a collective call, and when a rank runs out of memory, all repeat the step.
+absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchSize* size,
+                                           ShardedUpdate* update);
+
 // Tokens of the first `count` pairs as the objective computes them: packed or padded.
 PairLengths LengthsFor(const Objective& objective, const TokenFile& pairs, int64_t count);
 
@@ -47,5 +53,6 @@ absl::StatusOr<GlobalBatch> GlobalBatchOf(const StepInputs& inputs, MicroBatchSi
 
 // "3, 17": the rows of the data that these pairs were.
 std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs);
+std::string RowsOfStep(const TokenFile& file, const BatchStep& batch);
 
 }  // namespace fpo::train

@@ -65,16 +65,18 @@ absl::Status Trainer::Build() {
     return absl::InvalidArgumentError(
         "no training pair was admitted; admission.json says what was dropped and why");
   }
-  const ProcessGroup& group = environment_.group;
+  ProcessGroup& group = environment_.group;
   batcher_ = std::make_unique<Batcher>(
       MakeBatcher(job_, LengthsFor(objective_, inputs_.train, inputs_.train.size()), group.rank(),
                   group.world()));
   total_steps_ = TotalSteps(job_, *batcher_);
 
   const NamedTensors& parameters = inputs_.policy.model.Trained();
-  FPO_ASSIGN_OR_RETURN(optimizer_, MakeOptimizer(job_.optimizer.name, parameters,
-                                                 MakeOptimizerOptions(job_.optimizer)));
-  gradients_ = std::make_unique<GradientBuffer>(parameters);
+  FPO_ASSIGN_OR_RETURN(const Sharding sharding, ChooseSharding(job_.parallel.shard, group.world()));
+  FPO_ASSIGN_OR_RETURN(
+      update_, ShardedUpdate::Create(
+                   parameters,
+                   {sharding, job_.optimizer.name, MakeOptimizerOptions(job_.optimizer)}, group));
   FPO_ASSIGN_OR_RETURN(schedule_.kind, ParseScheduleKind(job_.schedule.name));
   schedule_.lr = job_.optimizer.lr;
   schedule_.warmup_steps = job_.schedule.warmup_steps;
@@ -100,7 +102,7 @@ absl::Status Trainer::Build() {
 absl::StatusOr<std::optional<SavedCheckpoint>> Trainer::LoadNewest(TrainingState* state) {
   std::vector<SkippedCheckpoint> skipped;
   const auto load = [&](const SavedCheckpoint& checkpoint) -> absl::Status {
-    FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(checkpoint, optimizer_.get()));
+    FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(checkpoint, update_.get()));
     return absl::OkStatus();
   };
   auto checkpoint = LoadNewestCheckpoint(folder_.path(), load, &skipped);
@@ -168,7 +170,7 @@ absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const CheckpointChoice& choi
         ExitCode::kStorage,
         absl::StrCat(folder, " is not the same for rank 0 and rank ", environment_.group.rank()));
   }
-  FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(*checkpoint, optimizer_.get()));
+  FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(*checkpoint, update_.get()));
   return checkpoint;
 }
 
@@ -190,14 +192,15 @@ std::string Trainer::AfterNotFinite() const {
                       checkpoints.empty() ? "none" : checkpoints.front().folder);
 }
 
-// The collective is GlobalBatchOf alone: each rank computes its share as its memory allows.
+// Unless gradients leave at once, the collective is GlobalBatchOf alone: each rank computes its
+// share as its memory allows.
 absl::StatusOr<StepShare> Trainer::ComputeShare() {
   StepInputs inputs{objective_, inputs_.train, *batcher_};
   inputs.layers = inputs_.policy.model.config().layers;
   inputs.step = state_.step;
   FPO_ASSIGN_OR_RETURN(inputs.global, GlobalBatchOf(inputs, &micro_batch_, environment_.group));
   inputs.parts = &parts_;
-  auto share = ComputeGradients(inputs, &micro_batch_, gradients_.get());
+  auto share = ComputeGradients(inputs, &micro_batch_, update_.get());
   if (ExitCodeOf(share.status()) != ExitCode::kNotFinite) return share;
   return FailWith(ExitCode::kNotFinite, absl::StrCat(share.status().message(), AfterNotFinite()));
 }
@@ -224,23 +227,18 @@ absl::StatusOr<BatchMetrics> Trainer::SumMetrics(BatchMetrics metrics) {
 }
 
 absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
-  FPO_RETURN_IF_ERROR(environment_.group.Sum(gradients_->gradients()));
+  FPO_ASSIGN_OR_RETURN(const double norm, update_->SumGradients());
   parts_.End("ranks_seconds");
-  const double norm = GlobalNorm(gradients_->gradients());
   if (!std::isfinite(norm)) {
-    std::vector<int64_t> pairs;
-    for (const auto& part : batch.micro_batches)
-      pairs.insert(pairs.end(), part.begin(), part.end());
     return FailWith(
         ExitCode::kNotFinite,
         absl::StrCat("the gradient norm is ", norm, " at step ", state_.step + 1, ", rows ",
-                     RowsOf(inputs_.train, pairs), " of the training data", AfterNotFinite()));
+                     RowsOfStep(inputs_.train, batch), " of the training data", AfterNotFinite()));
   }
   const double lr = LearningRate(schedule_, state_.step + 1);
   const Work work(absl::StrCat("step ", state_.step + 1, ": updating the weights"), 0, "");
   AdvanceWork(0);
-  optimizer_->Step(gradients_->gradients(), lr, ClipFactor(norm, job_.optimizer.max_grad_norm));
-  gradients_->Clear();
+  FPO_RETURN_IF_ERROR(update_->Step(lr, ClipFactor(norm, job_.optimizer.max_grad_norm)));
   parts_.End("update_seconds");
   FPO_FAILPOINT("train.step.updated");
   (*report)["lr"] = lr;
@@ -252,6 +250,7 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   FPO_FAILPOINT("train.step.begin");
   const absl::Time start = absl::Now();
   parts_.Start();
+  update_->TakeTraffic();
   const BatchStep batch = batcher_->Step(step);
   objective_.SetAlpha(budget_.Alpha(state_.budget));
   FPO_ASSIGN_OR_RETURN(StepShare share, ComputeShare());
@@ -269,6 +268,7 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
                            peak_flops_));
   report["cache_wait_seconds"] = share.reference_seconds;
   report["tokens_per_microbatch"] = static_cast<double>(micro_batch_.tokens());
+  if (environment_.group.world() > 1) report.merge(update_->TakeTraffic().Metrics());
   report.merge(PeakMemory(inputs_.policy.model.device()));
   return report;
 }
@@ -306,9 +306,15 @@ std::string Trainer::stopped_early() const {
   return evaluations_.early_stop().Describe(state_.step, total_steps_, state_.early_stop);
 }
 
+// Rank 0 writes the masters and moments of all.
 absl::Status Trainer::WriteCheckpoint(bool last) {
   const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
   if (micro_batch_.halved()) state_.tokens_per_microbatch = micro_batch_.tokens();
+  FPO_ASSIGN_OR_RETURN(OptimizerTensors whole, update_->Whole());
+  if (environment_.group.rank() == 0) {
+    FPO_RETURN_IF_ERROR(checkpoints_.Write(MakeCheckpoint(state_, std::move(whole)),
+                                           evaluations_.ScoreAt(state_.step), last));
+  }
   return checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), evaluations_.ScoreAt(state_.step),
                             last);
 }
@@ -354,7 +360,7 @@ absl::Status Trainer::EndOnBudget() {
                       inputs_,
                       objective_,
                       job_.evaluate.pairs,
-                      *optimizer_,
+                      *update_,
                       evaluations_.micro_batch(),
                       environment_.group};
   FPO_ASSIGN_OR_RETURN(const DivergenceBudget::Conclusion conclusion, fpo::train::EndOnBudget(end));

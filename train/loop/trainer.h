@@ -23,9 +23,9 @@
 #include "train/objective/divergence_budget.h"
 #include "train/objective/objective.h"
 #include "train/objective/run_evaluations.h"
-#include "train/optim/gradient_buffer.h"
-#include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
+#include "train/parallel/sharded_update.h"
+#include "train/runs/background_checkpoints.h"
 #include "train/runs/metrics_log.h"
 #include "train/runs/rank_agreement.h"
 #include "train/runs/run_folder.h"
@@ -63,6 +63,7 @@ class Trainer {
 
   int64_t step() const { return state_.step; }
   int64_t total_steps() const { return total_steps_; }
+  Sharding sharding() const { return update_->sharding(); }
   double train_seconds() const { return state_.train_seconds; }
   double evaluate_seconds() const { return evaluations_.seconds(); }
   double checkpoint_seconds() const { return checkpoints_.seconds(); }
@@ -106,8 +107,7 @@ class Trainer {
   RunEnvironment environment_;
   Objective objective_;
   std::unique_ptr<Batcher> batcher_;
-  std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<GradientBuffer> gradients_;
+  std::unique_ptr<ShardedUpdate> update_;
   std::unique_ptr<MetricsLog> log_;  // on rank 0
   RankCheckpoints checkpoints_;
   PartTimes parts_;

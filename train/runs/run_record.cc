@@ -74,6 +74,7 @@ std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const R
   json["dtype"] = job.model.dtype;
   json["threads"] = record.threads;
   json["world"] = record.world;
+  json["sharding"] = record.sharding;
   json["seed"] = job.seed;
   json["model"] = {{"path", job.model.path},
                    {"digest", inputs.policy.digest},

@@ -28,6 +28,7 @@ struct RunRecord {
   EventTexts device_texts;  // device_name, device_driver
   int64_t threads = 0;
   int64_t world = 1;
+  std::string sharding = "none";  // ShardingName
   int64_t steps = 0;
   int64_t total_steps = 0;
   std::string stopped_early;  // by evaluate.patience: a sentence; else empty

@@ -43,6 +43,11 @@ std::string DescribeFinishedRun(const FolderRun& run, const std::string& job_id)
       "or remove that one");
 }
 
+// ", gradients and optimiser state sharded over 4 ranks"
+std::string SharedOver(Sharding sharding, int64_t world) {
+  return world == 1 ? "" : absl::StrCat(", ", DescribeSharding(sharding, world));
+}
+
 // One `run`: its stages in the order in which they happen.
 class Run {
  public:
@@ -176,7 +181,8 @@ absl::Status Run::Train() {
   }
   environment_.events.Emit(PhaseEvent(
       "train", absl::StrCat("training ", job_.method.name, " for ", trainer->total_steps(),
-                            " steps of ", job_.batch.pairs, " pairs")));
+                            " steps of ", job_.batch.pairs, " pairs",
+                            SharedOver(trainer->sharding(), environment_.group.world()))));
   const absl::Status ran = trainer->Run();
   if (!ran.ok() && Leads()) ReportUnfinished(*trainer, inputs);
   FPO_RETURN_IF_ERROR(ran);
@@ -214,6 +220,7 @@ RunRecord Run::Record(const Trainer& trainer, const RunInputs& inputs, bool fini
   record.device_texts = DeviceTexts(options_.device);
   record.threads = at::get_num_threads();
   record.world = environment_.group.world();
+  record.sharding = ShardingName(trainer.sharding());
   record.steps = trainer.step();
   record.total_steps = trainer.total_steps();
   record.job_id = HolderOf(options_.attempt).job_id;

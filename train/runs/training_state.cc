@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/observe/work.h"
@@ -152,19 +153,19 @@ absl::Status TrainingState::CheckSameRun(const TrainingState& run) const {
   return absl::OkStatus();
 }
 
-CheckpointContent MakeCheckpoint(const TrainingState& state, const Optimizer& optimizer) {
+CheckpointContent MakeCheckpoint(const TrainingState& state, OptimizerTensors tensors) {
   CheckpointContent content;
   content.step = state.step;
-  content.model = ToMap(optimizer.Masters());
-  content.optimizer = ToMap(optimizer.State());
+  content.model = std::move(tensors.masters);
+  content.optimizer = std::move(tensors.state);
   content.state_json = state.Json();
   return content;
 }
 
 absl::StatusOr<TrainingState> RestoreCheckpoint(const SavedCheckpoint& checkpoint,
-                                                Optimizer* optimizer) {
+                                                ShardedUpdate* update) {
   FPO_ASSIGN_OR_RETURN(TrainingState state, TrainingState::Parse(checkpoint.state_json));
-  const NamedTensors masters = optimizer->Masters(), moments = optimizer->State();
+  constFPO_RETURN_IF_ERROR(update->Restore(checkpoint.model, NamedTensors masters = optimizer->Masters(), moments = optimizer->State();
   FPO_RETURN_IF_ERROR(CheckStored(checkpoint.model, masters));
   FPO_RETURN_IF_ERROR(CheckStored(checkpoint.optimizer, moments));
   FPO_ASSIGN_OR_RETURN(const int64_t step, StoredStep(checkpoint.optimizer));

@@ -10,7 +10,7 @@
 #include "train/checkpoint/checkpoint_writer.h"
 #include "train/objective/divergence_budget.h"
 #include "train/objective/early_stop.h"
-#include "train/optim/optimizer.h"
+#include "train/parallel/sharded_update.h"
 
 namespace fpo::train {
 
@@ -46,10 +46,10 @@ struct TrainingState {
   absl::Status CheckSameRun(const TrainingState& run) const;
 };
 
-CheckpointContent MakeCheckpoint(const TrainingState& state, const Optimizer& optimizer);
+CheckpointContent MakeCheckpoint(const TrainingState& state, OptimizerTensors tensors);
 
 // Restores masters, moments and parameters bit for bit.
 absl::StatusOr<TrainingState> RestoreCheckpoint(const SavedCheckpoint& checkpoint,
-                                                Optimizer* optimizer);
+                                                ShardedUpdate* update);
 
 }  // namespace fpo::train

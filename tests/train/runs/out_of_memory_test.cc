@@ -151,8 +151,9 @@ TEST_F(OutOfMemoryTest, WithoutTheJobsLeaveTheRunEndsAtOnce) {
   EXPECT_TRUE(outcome.warnings.empty());
 }
 
-class TwoRanksTest : public OutOfMemoryTest {
+class TwoRanksTest : public OutOfMemoryTest, public ::testing::WithParamInterface<const char*> {
  protected:
+  TwoRanksTest() { job_.parallel.shard = GetParam(); }
   // Both ranks into folders NAME-0 and NAME-1; rank 1 gets no tensor of `refused` bytes.
   void TrainBoth(const std::string& name, int64_t refused = MemoryLimit::kNone) {
     const int port = FreePort();
@@ -183,9 +184,10 @@ class TwoRanksTest : public OutOfMemoryTest {
   std::set<int64_t> sizes_[2];  // of tensors
 };
 
-// Rank 0 has computed its share with the large micro-batches when rank 1 repeats its own, so in
-// this one step their sums are rounded otherwise; from the next on all compute the small ones.
-TEST_F(TwoRanksTest, TheOneWithoutMemoryRepeatsItsShareAndAllGoOnWithItsSize) {
+// Rank 0 has computed its share with the large micro-batches when rank 1 repeats its own, or
+// repeats it with rank 1 where gradients left during backward, so in this one step their sums are
+// rounded otherwise; from the next on all compute the small ones.
+TEST_P(TwoRanksTest, TheOneWithoutMemoryRepeatsItsShareAndAllGoOnWithItsSize) {
   C10dOptions alone;
   alone.timeout = absl::Seconds(5);
   if (absl::IsUnimplemented(JoinC10d(alone).status())) GTEST_SKIP() << "built without Gloo";
@@ -221,6 +223,10 @@ TEST_F(TwoRanksTest, TheOneWithoutMemoryRepeatsItsShareAndAllGoOnWithItsSize) {
   EXPECT_LT(distance.metrics, 1e-5);
   EXPECT_LT(distance.weights, 1e-5);
 }
+
+INSTANTIATE_TEST_SUITE_P(Shardings, TwoRanksTest,
+                         ::testing::Values("none", "optimizer", "gradients"),
+                         [](const auto& one) { return std::string(one.param); });
 
 }  // namespace
 }  // namespace fpo::train

@@ -72,6 +72,10 @@ testing::Process TrainerProcesses::Start(const std::string& name, int64_t rank, 
     argv.insert(argv.end(), {"--rank", absl::StrCat(rank), "--world-size", absl::StrCat(world),
                              "--rendezvous", absl::StrCat("127.0.0.1:", port)});
   }
+  const auto failpoint = failpoints.find(rank);
+  if (failpoint != failpoints.end()) {
+    argv.insert(argv.begin() + 1, {"--failpoint", failpoint->second});
+  }
   return testing::Process(argv, {}, tiny.Path(name + ".log"));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ class TrainerProcesses {
 
   const TinyRun tiny;  // before the job, which names its files
   JobConfig job;
+  std::map<int64_t, std::string> failpoints;  // by rank, of processes started from now on
   std::string Out(const std::string& name) const { return tiny.Path(name); }
   std::string Log(const std::string& name) const { return Slurp(tiny.Path(name + ".log")); }
 

@@ -28,6 +28,12 @@ struct Place {
   int64_t rank;
   int64_t world;
   int port;
+  bool in_float64;
+};
+
+struct RankResult {
+  Trajectory trajectory;
+  std::vector<EventMetrics> steps;
 };
 
 absl::StatusOr<std::unique_ptr<ProcessGroup>> Join(const Place& place) {
@@ -41,12 +47,13 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> Join(const Place& place) {
 }
 
 // Everything the steps compute with.
-absl::StatusOr<RunInputs> InputsInFloat64(const TinyRun& tiny, const JobConfig& job) {
+absl::StatusOr<RunInputs> LoadInputs(const TinyRun& tiny, const JobConfig& job, bool in_float64) {
   RecordingSink events;
   RunInputOptions options;
   options.prepared = tiny.Path("prepared");
   options.reference = "online";
   FPO_ASSIGN_OR_RETURN(RunInputs inputs, LoadRunInputs(job, options, events));
+  if (!in_float64) return inputs;
   inputs.policy.model = InFloat64(inputs.policy.model);
   inputs.policy.model.SetRequiresGrad(true);
   for (LoadedSae& sae : inputs.objective.saes) sae = InFloat64(sae);
@@ -56,10 +63,10 @@ absl::StatusOr<RunInputs> InputsInFloat64(const TinyRun& tiny, const JobConfig& 
   return inputs;
 }
 
-absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job,
+absl::StatusOr<RankResult> TrainRank(const TinyRun& tiny, const JobConfig& job,
                                      const Place& place) {
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, Join(place));
-  FPO_ASSIGN_OR_RETURN(RunInputs inputs, InputsInFloat64(tiny, job));
+  FPO_ASSIGN_OR_RETURN(RunInputs inputs, LoadInputs(tiny, job, place.in_float64));
   // One folder a rank: the check that it can be written counts on one rank a process.
   const std::string out = absl::StrCat("float64-", RandomId(6));
   FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(tiny.Path(out), job, false));
@@ -67,14 +74,40 @@ absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job,
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
                        Trainer::Create(job, inputs, folder, {events, nullptr, *group}));
   FPO_RETURN_IF_ERROR(trainer->Run());
-  Trajectory trajectory;
+  RankResult result;
   for (const EventKind kind : {EventKind::kStep, EventKind::kEvaluation}) {
-    for (const TrainEvent& event : events.Of(kind)) trajectory.Add(event.metrics);
+    for (const TrainEvent& event : events.Of(kind)) result.trajectory.Add(event.metrics);
   }
-  for (const auto& [name, tensor] : inputs.policy.model.Parameters()) {
-    trajectory.weights[name] = tensor.detach();
+  for (const TrainEvent& event : events.Of(EventKind::kStep)) result.steps.push_back(event.metrics);
+  if (!result.steps.empty()) {  // and what the end of the run added to the last step
+    result.steps.back().insert(trainer->last_step().begin(), trainer->last_step().end());
   }
-  return trajectory;
+  for (const auto& [name, tensor] : inputs.policy.model.Trained()) {
+    result.trajectory.weights[name] = tensor.detach();
+  }
+  return result;
+}
+
+// Of rank 0; the weights of all are the same.
+RankResult TrainRanks(const TinyRun& tiny, const JobConfig& job, Place place) {
+  if (place.world > 1) place.port = FreePort();
+  std::vector<RankResult> results(static_cast<size_t>(place.world));
+  std::vector<std::thread> threads;
+  for (place.rank = 0; place.rank < place.world; ++place.rank) {
+    threads.emplace_back([&, place] {
+      auto trained = TrainRank(tiny, job, place);
+      ASSERT_TRUE(trained.ok()) << "rank " << place.rank << ": " << trained.status();
+      results[static_cast<size_t>(place.rank)] = *std::move(trained);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (::testing::Test::HasFatalFailure()) return {};
+  for (const RankResult& other : results) {
+    for (const auto& [name, tensor] : other.trajectory.weights) {
+      EXPECT_TRUE(at::equal(tensor, results[0].trajectory.weights.at(name))) << name;
+    }
+  }
+  return results[0];
 }
 
 }  // namespace
@@ -100,24 +133,14 @@ LoadedSae InFloat64(const LoadedSae& sae) {
 }
 
 Trajectory TrainInFloat64(const TinyRun& tiny, const JobConfig& job, int64_t world) {
-  const int port = world > 1 ? FreePort() : 0;
-  std::vector<Trajectory> trajectories(static_cast<size_t>(world));
-  std::vector<std::thread> threads;
-  for (int64_t rank = 0; rank < world; ++rank) {
-    threads.emplace_back([&, rank] {
-      auto trained = TrainRank(tiny, job, {rank, world, port});
-      ASSERT_TRUE(trained.ok()) << "rank " << rank << ": " << trained.status();
-      trajectories[static_cast<size_t>(rank)] = *std::move(trained);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  if (::testing::Test::HasFatalFailure()) return {};
-  for (const Trajectory& other : trajectories) {
-    for (const auto& [name, tensor] : other.weights) {
-      EXPECT_TRUE(at::equal(tensor, trajectories[0].weights.at(name))) << name;
-    }
-  }
-  return trajectories[0];
+  return TrainRanks(tiny, job, {0, world, 0, true}).trajectory;
+}
+
+Trajectory TrainInThreads(const TinyRun& tiny, const JobConfig& job, int64_t world,
+                          std::vector<EventMetrics>* steps) {
+  RankResult result = TrainRanks(tiny, job, {0, world, 0, false});
+  if (steps != nullptr) *steps = std::move(result.steps);
+  return std::move(result.trajectory);
 }
 
 }  // namespace fpo::train
