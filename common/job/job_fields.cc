@@ -5,8 +5,8 @@
 #include "common/job/sections/constraint_fields.h"
 #include "common/job/sections/evaluate_fields.h"
 #include "common/job/sections/judge_fields.h"
-#include "common/job/sections/resources_fields.h"
 #include "common/job/sections/parallel_fields.h"
+#include "common/job/sections/resources_fields.h"
 
 namespace fpo {
 namespace {

@@ -306,17 +306,16 @@ std::string Trainer::stopped_early() const {
   return evaluations_.early_stop().Describe(state_.step, total_steps_, state_.early_stop);
 }
 
-// Rank 0 writes the masters and moments of all.
 absl::Status Trainer::WriteCheckpoint(bool last) {
   const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
   if (micro_batch_.halved()) state_.tokens_per_microbatch = micro_batch_.tokens();
-  FPO_ASSIGN_OR_RETURN(OptimizerTensors whole, update_->Whole());
-  if (environment_.group.rank() == 0) {
-    FPO_RETURN_IF_ERROR(checkpoints_.Write(MakeCheckpoint(state_, std::move(whole)),
-                                           evaluations_.ScoreAt(state_.step), last));
+  const std::optional<double> score = evaluations_.ScoreAt(state_.step);
+  if (update_->sharding() != Sharding::kNone && checkpoints_.shared()) {
+    return checkpoints_.WriteShards(MakeShard(state_, *update_, environment_.group.rank()),
+                                    state_.Json(), score, last);
   }
-  return checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), evaluations_.ScoreAt(state_.step),
-                            last);
+  FPO_ASSIGN_OR_RETURN(OptimizerTensors whole, update_->Whole());
+  return checkpoints_.Write(MakeCheckpoint(state_, std::move(whole)), score, last);
 }
 
 // All ranks stop at the same step: a stop request to one is a request to all.

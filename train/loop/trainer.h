@@ -25,7 +25,6 @@
 #include "train/objective/run_evaluations.h"
 #include "train/optim/schedule.h"
 #include "train/parallel/sharded_update.h"
-#include "train/runs/background_checkpoints.h"
 #include "train/runs/metrics_log.h"
 #include "train/runs/rank_agreement.h"
 #include "train/runs/run_folder.h"

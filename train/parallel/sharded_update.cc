@@ -242,7 +242,6 @@ absl::StatusOr<TensorMap> ShardedUpdate::GatherWhole(const std::vector<TensorRan
 absl::StatusOr<OptimizerTensors> ShardedUpdate::Whole() const {
   OptimizerTensors result;
   if (!sharded()) {
-    if (group_.rank() != 0) return result;
     const NamedTensors masters = optimizer_->Masters(), state = optimizer_->State();
     return OptimizerTensors{{masters.begin(), masters.end()}, {state.begin(), state.end()}};
   }
@@ -262,48 +261,60 @@ absl::StatusOr<OptimizerTensors> ShardedUpdate::Whole() const {
   return result;
 }
 
-absl::Status ShardedUpdate::Restore(const TensorMap& masters, const TensorMap& state) {
-  if (!sharded()) return optimizer_->Restore(masters, state);
-  TensorMap like, moments_like;
+TensorMap ShardedUpdate::MastersLike() const {
+  TensorMap like;
   for (const auto& [name, parameter] : parameters_) {
     like[name] = at::empty(parameter.sizes(), WideOptions().device(at::kMeta));
+  }
+  return like;
+}
+
+TensorMap ShardedUpdate::MomentsLike() const {
+  TensorMap like;
+  for (const auto& [name, master] : MastersLike()) {
     for (const std::string& moment : optimizer_->moments()) {
-      moments_like[absl::StrCat(name, ".", moment)] = like[name];
+      like[absl::StrCat(name, ".", moment)] = master;
     }
   }
+  return like;
+}
+
+absl::Status ShardedUpdate::Restore(const TensorMap& masters, const TensorMap& state) {
   const auto step = state.find("step");
   if (step == state.end() || step->second.numel() != 1) {
     return absl::InvalidArgumentError("optimizer state: \"step\" is not one number");
   }
-  return RestoreRanges(step->second.item<int64_t>(), ReadRangesOf(masters, std::move(like)),
-                       ReadRangesOf(state, std::move(moments_like)));
+  return RestoreRanges(step->second.item<int64_t>(), ReadRangesOf(masters, MastersLike()),
+                       ReadRangesOf(state, MomentsLike()));
 }
 
 absl::Status ShardedUpdate::RestoreRanges(int64_t step, const RangeReader& masters,
                                           const RangeReader& moments) {
-  TensorMap own_masters, own_state, weights;
-  own_state["step"] = at::scalar_tensor(step, at::kLong);
+  // Of no elements: what does not fit is found before anything is changed.
+  for (const auto& [name, like] : MastersLike()) FPO_RETURN_IF_ERROR(masters(name, 0, 0).status());
+  for (const auto& [name, like] : MomentsLike()) FPO_RETURN_IF_ERROR(moments(name, 0, 0).status());
+  const at::NoGradGuard no_grad;
+  const auto copy = [](const absl::StatusOr<at::Tensor>& values, const at::Tensor& into) {
+    if (!values.ok()) return values.status();
+    into.copy_(values->view(into.sizes()));
+    AdvanceWork(0);
+    return absl::OkStatus();
+  };
   const NamedTensors kept = optimizer_->Masters(), state = optimizer_->State();
   for (size_t i = 0; i < kept.size(); ++i) {
     const ShardPiece& piece = pieces_[i];
-    FPO_ASSIGN_OR_RETURN(const at::Tensor values,
-                         masters(parameters_[piece.tensor].first, piece.begin, piece.end));
-    own_masters[kept[i].first] = values.view(kept[i].second.sizes());
+    const std::string& name = parameters_[piece.tensor].first;
+    FPO_RETURN_IF_ERROR(copy(masters(name, piece.begin, piece.end), kept[i].second));
   }
   for (size_t i = 1; i < state.size(); ++i) {
     const size_t at = (i - 1) % pieces_.size();
-    const ShardPiece& piece = pieces_[at];
-    FPO_ASSIGN_OR_RETURN(const at::Tensor values,
-                         moments(MomentOf(state[i].first, at), piece.begin, piece.end));
-    own_state[state[i].first] = values.view(state[i].second.sizes());
+    const std::string name = MomentOf(state[i].first, at);
+    FPO_RETURN_IF_ERROR(copy(moments(name, pieces_[at].begin, pieces_[at].end), state[i].second));
   }
+  optimizer_->Restored(step);
+  if (!sharded()) return absl::OkStatus();
   for (const auto& [name, parameter] : parameters_) {
-    FPO_ASSIGN_OR_RETURN(weights[name], masters(name, 0, parameter.numel()));
-  }
-  FPO_RETURN_IF_ERROR(optimizer_->Restore(own_masters, own_state));
-  const at::NoGradGuard no_grad;
-  for (const auto& [name, parameter] : parameters_) {
-    parameter.detach().copy_(weights.at(name).view(parameter.sizes()));
+    FPO_RETURN_IF_ERROR(copy(masters(name, 0, parameter.numel()), parameter.detach()));
   }
   return absl::OkStatus();
 }

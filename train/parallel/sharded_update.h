@@ -65,12 +65,16 @@ class ShardedUpdate {
   std::vector<TensorRange> Masters() const;
   std::vector<TensorRange> Moments() const;
   int64_t step() const { return optimizer_->step(); }
-  // Everything on rank 0, in host memory where it had to be gathered, and nothing on the others.
+  // Everything: with a sharding on rank 0 alone, in host memory, and nothing on the others.
   // Collective.
   absl::StatusOr<OptimizerTensors> Whole() const;
 
+  // What all masters and all moments look like, as tensors without values.
+  TensorMap MastersLike() const;
+  TensorMap MomentsLike() const;
   // Restore this rank's masters and moments and all weights, bit for bit, from what any sharding
-  // and number of ranks had. InvalidArgument names a tensor; nothing is changed then.
+  // and number of ranks had, a tensor at a time. InvalidArgument names a tensor that does not fit;
+  // nothing is changed then.
   absl::Status Restore(const TensorMap& masters, const TensorMap& state);
   absl::Status RestoreRanges(int64_t step, const RangeReader& masters, const RangeReader& moments);
 

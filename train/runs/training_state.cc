@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/formats/tensor_type.h"
 
@@ -52,21 +51,24 @@ EarlyStopState ParseEarlyStop(const nlohmann::json& json) {
 
 constexpr char kStepName[] = "step";  // of the optimizer's state: its updates
 
-// The headers alone, so that nothing is changed when something does not fit.
-absl::Status CheckStored(const StoredTensors& stored, const NamedTensors& own) {
-  for (const auto& [name, tensor] : own) {
+// InvalidArgument names a tensor that is missing or is not like that of this run.
+RangeReader ReadStored(const StoredTensors& stored, TensorMap like) {
+  return [&stored, like = std::move(like)](const std::string& name, int64_t begin,
+                                           int64_t end) -> absl::StatusOr<at::Tensor> {
     if (!stored.Contains(name)) {
       return absl::InvalidArgumentError(
           absl::StrCat("optimizer state: tensor \"", name, "\" is missing from the checkpoint"));
     }
+    const at::Tensor& own = like.at(name);
     FPO_ASSIGN_OR_RETURN(const TensorEntry entry, stored.Entry(name));
-    FPO_ASSIGN_OR_RETURN(const std::string type, TensorTypeName(tensor.scalar_type()));
-    if (entry.shape == tensor.sizes().vec() && entry.dtype == type) continue;
+    FPO_ASSIGN_OR_RETURN(const std::string type, TensorTypeName(own.scalar_type()));
+    if (entry.shape == own.sizes().vec() && entry.dtype == type) {
+      return stored.Range(name, begin, end);
+    }
     return absl::InvalidArgumentError(absl::StrCat(
         "optimizer state: tensor \"", name, "\" is ", entry.dtype, " ", ShapeText(entry.shape),
-        "; expected ", type, " ", ShapeText(tensor.sizes().vec())));
-  }
-  return absl::OkStatus();
+        "; expected ", type, " ", ShapeText(own.sizes().vec())));
+  };
 }
 
 absl::StatusOr<int64_t> StoredStep(const StoredTensors& stored) {
@@ -76,19 +78,13 @@ absl::StatusOr<int64_t> StoredStep(const StoredTensors& stored) {
   return absl::InvalidArgumentError(absl::StrCat("optimizer state: step is ", updates));
 }
 
-// One tensor at a time: of those that lie in several files only one is in memory twice.
-absl::Status CopyStored(const StoredTensors& stored, const NamedTensors& own) {
-  const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : own) {
-    if (name == kStepName) continue;
-    FPO_ASSIGN_OR_RETURN(const at::Tensor value, stored.Tensor(name));
-    tensor.copy_(value);
-    AdvanceWork(0);
+std::vector<TensorPiece> PiecesOf(const std::vector<TensorRange>& ranges) {
+  std::vector<TensorPiece> pieces;
+  for (const TensorRange& range : ranges) {
+    pieces.push_back({range.name, range.shape, range.begin, range.end, range.values});
   }
-  return absl::OkStatus();
+  return pieces;
 }
-
-TensorMap ToMap(const NamedTensors& tensors) { return TensorMap(tensors.begin(), tensors.end()); }
 
 }  // namespace
 
@@ -162,16 +158,23 @@ CheckpointContent MakeCheckpoint(const TrainingState& state, OptimizerTensors te
   return content;
 }
 
+CheckpointShard MakeShard(const TrainingState& state, const ShardedUpdate& update, int64_t rank) {
+  CheckpointShard shard{state.step, rank, state.world, PiecesOf(update.Masters()),
+                        PiecesOf(update.Moments())};
+  if (rank == 0) {
+    shard.optimizer.push_back(
+        {kStepName, {}, 0, 1, at::scalar_tensor(update.step(), at::kLong).view({1})});
+  }
+  return shard;
+}
+
 absl::StatusOr<TrainingState> RestoreCheckpoint(const SavedCheckpoint& checkpoint,
                                                 ShardedUpdate* update) {
   FPO_ASSIGN_OR_RETURN(TrainingState state, TrainingState::Parse(checkpoint.state_json));
-  constFPO_RETURN_IF_ERROR(update->Restore(checkpoint.model, NamedTensors masters = optimizer->Masters(), moments = optimizer->State();
-  FPO_RETURN_IF_ERROR(CheckStored(checkpoint.model, masters));
-  FPO_RETURN_IF_ERROR(CheckStored(checkpoint.optimizer, moments));
   FPO_ASSIGN_OR_RETURN(const int64_t step, StoredStep(checkpoint.optimizer));
-  FPO_RETURN_IF_ERROR(CopyStored(checkpoint.model, masters));
-  FPO_RETURN_IF_ERROR(CopyStored(checkpoint.optimizer, moments));
-  optimizer->Restored(step);
+  FPO_RETURN_IF_ERROR(
+      update->RestoreRanges(step, ReadStored(checkpoint.model, update->MastersLike()),
+                            ReadStored(checkpoint.optimizer, update->MomentsLike())));
   return state;
 }
 

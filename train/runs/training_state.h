@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "train/checkpoint/checkpoint_reader.h"
+#include "train/checkpoint/checkpoint_shard.h"
 #include "train/checkpoint/checkpoint_writer.h"
 #include "train/objective/divergence_budget.h"
 #include "train/objective/early_stop.h"
@@ -47,6 +48,8 @@ struct TrainingState {
 };
 
 CheckpointContent MakeCheckpoint(const TrainingState& state, OptimizerTensors tensors);
+// The part of a rank that keeps ranges.
+CheckpointShard MakeShard(const TrainingState& state, const ShardedUpdate& update, int64_t rank);
 
 // Restores masters, moments and parameters bit for bit.
 absl::StatusOr<TrainingState> RestoreCheckpoint(const SavedCheckpoint& checkpoint,

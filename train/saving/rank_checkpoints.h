@@ -31,7 +31,10 @@ class RankCheckpoints {
   // one holds. Where they do not, the first rank writes whole checkpoints and `note` says so.
   absl::Status FindFolder(std::string* note);
 
-  // As BackgroundCheckpoints::Write, of what every rank has whole.
+  bool shared() const { return shared_; }  // they see one folder, and are several
+
+  // As BackgroundCheckpoints::Write, of what every rank has whole; where they do not see one folder
+  // the first rank's alone is read.
   absl::Status Write(const CheckpointContent& content, std::optional<double> score, bool last);
   // The same of what each rank has a part of; every rank's `shard` is of one step, and state and
   // score are those of the first. FailedPrecondition where the ranks do not see one folder.

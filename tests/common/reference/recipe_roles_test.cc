@@ -86,8 +86,8 @@ const std::map<std::string, Role>& Roles() {
 // Sections none of whose keys the reference model's forward pass or the token ids see.
 const std::set<std::string>& ForeignSections() {
   static const std::set<std::string> sections = {
-      "sae_training", "generate",   "judge",    "constraint", "optimizer", "schedule",
-      "batch",           "parallel",     "checkpoint", "evaluate", "features",   "resources", "retry"};
+      "sae_training", "generate",   "judge",    "constraint", "optimizer", "schedule", "batch",
+      "parallel",     "checkpoint", "evaluate", "features",   "resources", "retry"};
   return sections;
 }
 
