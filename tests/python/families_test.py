@@ -3,18 +3,27 @@
 that transformers reads and that answers the same.
 
 usage: families_test.py       (FPO_PYTHON_TOOLS: a venv of requirements.txt; FPO_BIN_DIR: the programs; exit code 77: skipped)
+
+With FPO_VOCABULARIES=DIR also with the published vocabularies, on real text (FPO_SHARED_DATA). DIR holds two files of PyPI's packages,
+which may not be copied here: pip download --no-deps llama-models dashscope; unzip -j llama_models*.whl llama_models/llama3/tokenizer.model;
+unzip -j dashscope*.whl dashscope/resources/qwen.tiktoken
 """
+import base64
 import json
+import os
 import pathlib
+import sys
 import tempfile
 
 import python_check as check
 
+VOCABULARIES = os.environ.get("FPO_VOCABULARIES")
+SHARED = os.environ.get("FPO_SHARED_DATA") or check.ROOT.parent / "shared/data"
 check.enter("torch", "transformers", "tokenizers")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
+from tokenizers import AddedToken, Tokenizer, models, normalizers  # noqa: E402
 
 GOLDEN = check.ROOT / "tests/golden"
 SIZES = dict(num_hidden_layers=3, hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48, max_position_embeddings=512)
@@ -30,10 +39,11 @@ def run(*words):
     return check.output_of(*map(str, words))
 
 
-def tokenizer_of(family):
+def tokenizer_of(family, fast=None):
     """The golden tokenizers have the parts of the published ones."""
-    lines = (GOLDEN / "byte_level_tokenizers.jsonl").read_text().splitlines()
-    fast = Tokenizer.from_str(json.dumps(json.loads(lines[0 if family == "llama" else 1])["tokenizer"]))
+    if fast is None:
+        lines = (GOLDEN / "byte_level_tokenizers.jsonl").read_text().splitlines()
+        fast = Tokenizer.from_str(json.dumps(json.loads(lines[0 if family == "llama" else 1])["tokenizer"]))
     names = ({"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>", "pad_token": "<|finetune_right_pad_id|>"} if family == "llama"
              else {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"})
     made = transformers.PreTrainedTokenizerFast(tokenizer_object=fast, **names)
@@ -51,8 +61,29 @@ def config_of(family, tied, tokenizer):
     return transformers.Qwen3Config(head_dim=16, rope_parameters={"rope_type": "default", "rope_theta": 1e6}, **sliding, **more)
 
 
-def make_model(family, tied, folder):
-    tokenizer = tokenizer_of(family)
+def published_tokenizer(family):
+    """The ranks of a .tiktoken file as a tokenizer.json, as transformers converts them."""
+    sys.path.insert(0, str(GOLDEN))
+    import make_byte_level_goldens as goldens
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    file = pathlib.Path(VOCABULARIES) / ("tokenizer.model" if family == "llama" else "qwen.tiktoken")
+    ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in file.read_bytes().splitlines() if line)}
+    spelled = lambda token: "".join(bytes_to_unicode()[byte] for byte in token)
+    merges = []
+    for token, rank in ranks.items():
+        parts = [(token[:i], token[i:]) for i in range(1, len(token))]
+        found = [(ranks[a], ranks[b], a, b) for a, b in parts if a in ranks and b in ranks]
+        merges += [(rank, spelled(a), spelled(b)) for _, _, a, b in sorted(found)]
+    fast = goldens.empty(3 if family == "llama" else 1, None if family == "llama" else normalizers.NFC())
+    pieces = {spelled(token): rank for token, rank in ranks.items()}
+    fast.model = models.BPE(pieces, [merge[1:] for merge in sorted(merges, key=lambda merge: merge[0])], ignore_merges=family == "llama")
+    fast.add_tokens([AddedToken(token, special=True, normalized=False) for token in (goldens.LLAMA if family == "llama" else goldens.QWEN)])
+    return fast
+
+
+def make_model(family, tied, folder, fast=None):
+    tokenizer = tokenizer_of(family, fast)
     model = transformers.AutoModelForCausalLM.from_config(config_of(family, tied, tokenizer)).float()
     torch.manual_seed(11)
     with torch.no_grad():
@@ -77,11 +108,11 @@ def prompt_of(tokenizer, turns):
     return tokenizer.apply_chat_template(messages_of(turns), tokenize=False, add_generation_prompt=True)
 
 
-def transformers_scores(folder):
+def transformers_scores(folder, rows=ROWS):
     """Of each response: how many tokens, and the sum of their log-probs, from the texts of apply_chat_template."""
     model, tokenizer = load(folder)
     scores = []
-    for turns, chosen, rejected in ROWS:
+    for turns, chosen, rejected in rows:
         for answer in (chosen, rejected):
             prompt = prompt_of(tokenizer, turns)
             whole = tokenizer.apply_chat_template(messages_of(turns) + [{"role": "assistant", "content": answer}], tokenize=False)
@@ -95,8 +126,15 @@ def transformers_scores(folder):
     return scores
 
 
+def write_rows(rows, path):
+    path.write_text("".join(json.dumps({
+        "prompt": messages_of(turns), "chosen": [{"role": "assistant", "content": chosen}],
+        "rejected": [{"role": "assistant", "content": rejected}]}) + "\n" for turns, chosen, rejected in rows))
+    return path
+
+
 def our_scores(trainer, folder, rows, out):
-    run(trainer, "score", "--model", folder, "--data", rows, "--out", out, "--threads", 1)
+    run(trainer, "score", "--model", folder, "--data", rows, "--out", out, "--threads", 1, "--max-length", 4096, "--max-prompt-length", 2048)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     return [(line[side]["tokens"], line[side]["sum_logp"]) for line in lines for side in ("chosen", "rejected")]
 
@@ -150,17 +188,36 @@ def compare_answers(trainer, folder, out):
     print(f"  answers: {len(lines)} equal")
 
 
+def real_rows():
+    """Neighbouring lines of real texts."""
+    rows = []
+    for name, every in (("wiki_demo.txt", 400), ("war-and-peace.txt", 6000), ("gsm8k.train.jsonl", 900), ("c4_demo.jsonl", 60)):
+        lines = [line[:600] for line in (pathlib.Path(SHARED) / "text" / name).read_text(encoding="utf-8").split("\n") if line.strip()]
+        rows += [([("user", lines[i])], lines[i + 1].strip(), lines[i + 2].strip()) for i in range(0, len(lines) - 2, every)]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def compare_published(trainer):
+    for family in ("llama", "qwen3"):
+        with tempfile.TemporaryDirectory() as name:
+            folder, rows = pathlib.Path(name), real_rows()
+            make_model(family, True, folder / "model", published_tokenizer(family))
+            ours = our_scores(trainer, folder / "model", write_rows(rows, folder / "rows.jsonl"), folder / "a.jsonl")
+            compare(f"{family}, published vocabulary, {sum(tokens for tokens, _ in ours)} tokens", ours, transformers_scores(folder / "model", rows))
+
+
 def main():
     trainer = check.program("fpo-train")
+    if VOCABULARIES:
+        compare_published(trainer)
+    else:
+        print("without the published vocabularies: see FPO_VOCABULARIES")
     for family in ("llama", "qwen3"):
         for tied in (False, True):
             with tempfile.TemporaryDirectory() as name:
                 folder = pathlib.Path(name)
                 make_model(family, tied, folder / "model")
-                rows = folder / "rows.jsonl"
-                rows.write_text("".join(json.dumps({
-                    "prompt": messages_of(turns), "chosen": [{"role": "assistant", "content": chosen}],
-                    "rejected": [{"role": "assistant", "content": rejected}]}) + "\n" for turns, chosen, rejected in ROWS))
+                rows = write_rows(ROWS, folder / "rows.jsonl")
                 print(f"{family}, {'tied' if tied else 'a head of its own'}")
                 compare("given", our_scores(trainer, folder / "model", rows, folder / "a.jsonl"), transformers_scores(folder / "model"))
                 train(trainer, folder, rows)
