@@ -62,6 +62,11 @@ KernelCase GatedGelu(const Shapes& s) {
   const at::Tensor grad = s.Constant({s.rows, s.feed_forward});
   return {"geglu", 3e-3, [=] { return Differentiated(Geglu(gate, up), grad, {gate, up}); }};
 }
+KernelCase GatedSilu(const Shapes& s) {
+  const at::Tensor gate = s.Leaf({s.rows, s.feed_forward}), up = s.Leaf({s.rows, s.feed_forward});
+  const at::Tensor grad = s.Constant({s.rows, s.feed_forward});
+  return {"swiglu", 3e-3, [=] { return Differentiated(Swiglu(gate, up), grad, {gate, up}); }};
+}
 KernelCase Rotation(const Shapes& s) {
   const at::Tensor x = s.Leaf({1, s.rows, s.heads, s.head_dim});
   const at::Tensor grad = s.Constant({1, s.rows, s.heads, s.head_dim});
@@ -178,6 +183,7 @@ absl::Status ProbeKernels(c10::Device device, const std::vector<std::string>& wo
   using Maker = std::function<KernelCase()>;
   std::vector<Maker> makers = {[&] { return Norm(shapes); },
                                [&] { return GatedGelu(shapes); },
+                               [&] { return GatedSilu(shapes); },
                                [&] { return Rotation(shapes); },
                                [&] { return Head(shapes); },
                                [&] { return Update(shapes, "adamw"); },
