@@ -76,7 +76,7 @@ class InputChecks {
     Note(path.key, model.status());
     if (!model.ok()) return;
     const bool trained = path.key == "model.path" && config_.kind == "train";
-    if (trained && model->nf4 && config_.adapter.packing().empty()) {
+    if (trained && model->nf4 && !config_.adapter.on()) {
       Note(path.key, absl::InvalidArgumentError(absl::StrCat(
                          *path.path, " has weights in NF4 (bitsandbytes); only an adapter beside ",
                          "them can be trained: adapter.kind: qlora")));

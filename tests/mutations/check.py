@@ -18,10 +18,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutations"
 TESTS = ["fpo_cuda_test", "fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_method_test", "fpo_text_test",
-         "fpo_files_test", "fpo_kernels_test", "fpo_train_loop_test"]
+         "fpo_files_test", "fpo_kernels_test", "fpo_nf4_test", "fpo_train_loop_test"]
 # Which test programs are nearest to a folder's files.
 NEAREST = {"train/cuda": ["fpo_cuda_test"], "train/cuda/kernels": ["fpo_cuda_test"],
-           "train/kernels": ["fpo_kernels_test", "fpo_ops_test"], "train/ops": ["fpo_ops_test", "fpo_model_test"],
+           "train/formats": ["fpo_files_test"], "train/kernels": ["fpo_kernels_test", "fpo_ops_test"], "train/nf4": ["fpo_nf4_test", "fpo_model_test"], "train/ops": ["fpo_ops_test", "fpo_model_test"],
            "train/model": ["fpo_model_test", "fpo_golden_test"], "train/sae": ["fpo_method_test"], "train/loss": ["fpo_method_test"],
            "train/optim": ["fpo_method_test"], "train/data": ["fpo_text_test", "fpo_train_loop_test"], "train/reference": ["fpo_train_loop_test"],
            "train/sae_training": ["fpo_train_loop_test"], "train/runs": ["fpo_train_loop_test"], "train/objective": ["fpo_train_loop_test"],
@@ -39,6 +39,14 @@ MUTATIONS = {
     "loss recovered of the loss itself": (T + "features/sae_fit_meter.cc", "(*fit.ce_zero - *fit.ce_sae) / (*fit.ce_zero - *fit.ce)",
                                           "*fit.ce / *fit.ce_sae"),
     "BOS reconstructed too": (T + "features/sae_fit_meter.cc", "edited.narrow(1, 1, rest)", "edited.narrow(1, 0, 1).copy_(change(values.narrow(1, 0, 1).flatten(0, 1)).unsqueeze(1));\n            edited.narrow(1, 1, rest)"),
+    # weights of 4 bits
+    "the halves of a byte change places": (T + "nf4/nf4_rows.cc", "out[i] = scaled[pair >> 4];\n      out[i + 1] = scaled[pair & 15];",
+                                           "out[i] = scaled[pair & 15];\n      out[i + 1] = scaled[pair >> 4];"),
+    "magnitudes without their mean": (T + "nf4/nf4_tensor.cc", ".add_(packed.offset)", ""),
+    "a magnitude of the block before": (T + "cuda/kernels/nf4_block.h", "Magnitude(i / call.block)", "Magnitude(i / call.block - (i > 64))"),
+    "qlora's reference taken for the full base": (T + "reference/reference_plan.cc", "recipe.quantization = inputs.quantization;", ""),
+    "rsLoRA scaled as LoRA": (T + "formats/peft_config.cc", "rank_stabilised ? std::sqrt(of_module) : of_module", "of_module"),
+    "the merged product not scaled": (T + "model/lora.cc", "projection.a.to(wide)) * projection.scale", "projection.a.to(wide))"),
     # model
     "attention softcap left out": (T + "model/self_attention.cc", "config.attention_softcap.value_or(0)", "0"),
     "attention softcap after the mask": (T + "ops/attention.cc", "result.probabilities = at::softmax(scores, -1);",

@@ -15,9 +15,9 @@
 #include "common/status_macros.h"
 #include "train/export/export_policy.h"
 #include "train/export/missing_tokenizer_files.h"
-#include "train/export/peft_config.h"
 #include "train/export/peft_folder.h"
 #include "train/formats/nf4_names.h"
+#include "train/formats/peft_config.h"
 #include "train/loop/model_loader.h"
 
 namespace fpo::train {

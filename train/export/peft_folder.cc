@@ -18,7 +18,7 @@
 #include "common/outputs/folder_manifest.h"
 #include "common/outputs/publish.h"
 #include "common/status_macros.h"
-#include "train/export/peft_config.h"
+#include "train/formats/peft_config.h"
 #include "train/formats/safetensors_writer.h"
 
 namespace fpo::train {

@@ -46,5 +46,18 @@ TEST(ModelKind, QuantisationsAreNamed) {
   EXPECT_THAT(DequantiseHint("/m"), HasSubstr("dequantize()"));
 }
 
+TEST(ModelKind, OnlyNf4OfBitsandbytesIsReadAsItIs) {
+  const std::string nf4 = R"({"quant_method": "bitsandbytes", "load_in_4bit": true)";
+  EXPECT_TRUE(IsNf4Config(nf4 + R"(, "bnb_4bit_quant_type": "nf4"})"));
+  EXPECT_TRUE(
+      IsNf4Config(nf4 + R"(, "bnb_4bit_quant_type": "nf4", "bnb_4bit_quant_storage": "uint8"})"));
+  EXPECT_FALSE(IsNf4Config(
+      nf4 + R"(, "bnb_4bit_quant_type": "nf4", "bnb_4bit_quant_storage": "bfloat16"})"));
+  EXPECT_FALSE(IsNf4Config(nf4 + "}")) << "which is FP4";
+  EXPECT_EQ(QuantisationName(nf4 + R"(, "bnb_4bit_quant_type": "fp4"})"), "bitsandbytes (fp4)");
+  EXPECT_FALSE(IsNf4Config(R"({"quant_method": "gptq", "bnb_4bit_quant_type": "nf4"})"));
+  EXPECT_FALSE(IsNf4Config("{"));
+}
+
 }  // namespace
 }  // namespace fpo

@@ -56,6 +56,20 @@ TEST_F(UnfitInputsTest, AnSaeMustSayItsPlaceUnlessTheJobDoes) {
   EXPECT_THAT(Problems(), IsEmpty());
 }
 
+TEST_F(UnfitInputsTest, WeightsOfFourBitsAreNotTrainedThemselves) {
+  PutModel("m", R"({"model_type": "gemma3_text", "num_hidden_layers": 18, "hidden_size": 640,
+                    "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": true,
+                                            "bnb_4bit_quant_type": "nf4"}})");
+  EXPECT_THAT(Problems(), ElementsAre(EndsWith("can be trained: adapter.kind: qlora")));
+  for (const char* kind : {"lora", "qlora"}) {
+    config_.adapter.kind = kind;
+    EXPECT_THAT(Problems(), IsEmpty()) << kind;
+  }
+  config_.adapter.kind = "none";
+  config_.kind = "reference";
+  EXPECT_THAT(Problems(), IsEmpty());
+}
+
 TEST_F(UnfitInputsTest, DataFilesOfAnotherKind) {
   config_.data.train = {folder_.Put("p.jsonl", "PAR1"), folder_.Put("x.parquet", "{}"),
                         folder_.Put("l.jsonl", "version https://git-lfs.github.com/spec/v1\n"),

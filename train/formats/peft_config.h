@@ -26,9 +26,11 @@ struct PeftConfig {
   double ScaleOf(absl::string_view module) const;
 };
 
-// NotFound: no such folder or file. InvalidArgument names the option that is not understood, or
-// whose arithmetic is not known here: biases, whole modules saved, starts that change the base
-// (PiSSA, OLoRA, CorDA, LoftQ), replicated layers, patterns that are regular expressions.
+// InvalidArgument names the option that is not understood, or whose arithmetic is not known here:
+// biases, whole modules saved, starts that change the base (PiSSA, OLoRA, CorDA, LoftQ), replicated
+// layers, patterns that are regular expressions. `folder` is named in messages.
+absl::StatusOr<PeftConfig> ParsePeftConfig(absl::string_view json, const std::string& folder);
+// The same of FOLDER/adapter_config.json; NotFound: no such folder or file.
 absl::StatusOr<PeftConfig> ReadPeftConfig(const std::string& folder);
 
 // What makes the arithmetic of training another one, "use_rslora"; empty: nothing. Such an adapter

@@ -1,4 +1,4 @@
-#include "train/export/peft_config.h"
+#include "train/formats/peft_config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,35 +14,36 @@
 namespace fpo::train {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using ConfigJson = nlohmann::ordered_json;
 
 constexpr int64_t kAdapterConfigBytesMax = 16 << 20;
 constexpr size_t kPatternsMax = 100'000;
+constexpr int64_t kRankMax = int64_t{1} << 20;
 
 absl::Status NotUnderstood(const std::string& folder, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat("adapter ", folder, ": ", why));
 }
 
-std::string TextOption(const Json& config, const char* name) {
+std::string TextOption(const ConfigJson& config, const char* name) {
   const auto it = config.find(name);
   return it != config.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
 // null, false, 0, "", [] and {}.
-bool IsOff(const Json& value) {
+bool IsOff(const ConfigJson& value) {
   return value.is_null() || value == false || value == 0 || value == 0.0 ||
          (!value.is_number() && !value.is_boolean() && value.empty());
 }
 
 // The words that begin with a matrix of their own beside an unchanged base; others subtract from
 // the base what they start with.
-bool LeavesTheBase(const Json& start) {
+bool LeavesTheBase(const ConfigJson& start) {
   return start.is_null() || start.is_boolean() || start == "gaussian" || start == "orthogonal" ||
          start == "eva";
 }
 
 // Options whose other values would be another arithmetic.
-absl::Status CheckPlain(const std::string& folder, const Json& config) {
+absl::Status CheckPlain(const std::string& folder, const ConfigJson& config) {
   if (const std::string kind = TextOption(config, "peft_type"); kind != "LORA") {
     return NotUnderstood(folder,
                          absl::StrCat("peft_type is \"", kind, "\"; only LORA is computed"));
@@ -69,18 +70,22 @@ absl::Status CheckPlain(const std::string& folder, const Json& config) {
   return absl::OkStatus();
 }
 
-bool IsPositive(const Json& config, const char* name) {
-  const auto it = config.find(name);
-  return it != config.end() && it->is_number() && it->get<double>() > 0 &&
-         std::isfinite(it->get<double>());
+bool IsPositive(const ConfigJson& value) {
+  return value.is_number() && value.get<double>() >= 1e-30 && value.get<double>() <= 1e30;
+}
+
+bool IsRank(const ConfigJson& value) {
+  return value.is_number_integer() && IsPositive(value) && value.get<double>() <= kRankMax;
 }
 
 // A pattern is a regular expression of Python. Those that people write are names, in which a dot
 // stands for any character as well as for itself.
-absl::Status ReadPatterns(const std::string& folder, const Json& config, const char* name,
-                          std::vector<std::pair<std::string, double>>* patterns) {
-  const auto it = config.find(name);
-  if (it == config.end() || IsOff(*it)) return absl::OkStatus();
+absl::Status ReadPatterns(const std::string& folder, const ConfigJson& json, bool ranks,
+                          PeftConfig* config) {
+  const char* const name = ranks ? "rank_pattern" : "alpha_pattern";
+  std::vector<std::pair<std::string, double>>& patterns = ranks ? config->ranks : config->alphas;
+  const auto it = json.find(name);
+  if (it == json.end() || IsOff(*it)) return absl::OkStatus();
   if (!it->is_object() || it->size() > kPatternsMax) {
     return NotUnderstood(folder, absl::StrCat(name, " is not an object of names and numbers"));
   }
@@ -93,10 +98,11 @@ absl::Status ReadPatterns(const std::string& folder, const Json& config, const c
       return NotUnderstood(folder, absl::StrCat(name, " has the regular expression \"", pattern,
                                                 "\"; only names of modules are understood"));
     }
-    if (!value.is_number() || !(value.get<double>() > 0)) {
+    const bool fits = ranks ? IsRank(value) : IsPositive(value);
+    if (!fits) {
       return NotUnderstood(folder, absl::StrCat(name, " of ", pattern, " is ", value.dump()));
     }
-    patterns->emplace_back(pattern, value.get<double>());
+    patterns.emplace_back(pattern, value.get<double>());
   }
   return absl::OkStatus();
 }
@@ -138,14 +144,21 @@ double PeftConfig::ScaleOf(absl::string_view module) const {
 absl::StatusOr<PeftConfig> ReadPeftConfig(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/adapter_config.json");
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kAdapterConfigBytesMax));
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return ParsePeftConfig(text, folder);
+}
+
+absl::StatusOr<PeftConfig> ParsePeftConfig(absl::string_view text, const std::string& folder) {
+  const ConfigJson json =
+      ConfigJson::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return NotUnderstood(folder, "adapter_config.json is not a JSON object");
   FPO_RETURN_IF_ERROR(CheckPlain(folder, json));
   for (const char* name : {"r", "lora_alpha"}) {
-    if (IsPositive(json, name)) continue;
+    if (const auto it = json.find(name); it != json.end() && IsPositive(*it)) continue;
     return NotUnderstood(folder, absl::StrCat("adapter_config.json has no ", name, " above 0"));
   }
-  if (!json["r"].is_number_integer()) return NotUnderstood(folder, "r is not a whole number");
+  if (!IsRank(json["r"])) {
+    return NotUnderstood(folder, absl::StrCat("r is not a whole number up to ", kRankMax));
+  }
   PeftConfig config;
   config.rank = json["r"].get<int64_t>();
   config.alpha = json["lora_alpha"].get<double>();
@@ -155,8 +168,8 @@ absl::StatusOr<PeftConfig> ReadPeftConfig(const std::string& folder) {
   };
   config.rank_stabilised = is_set("use_rslora");
   config.dora = is_set("use_dora");
-  FPO_RETURN_IF_ERROR(ReadPatterns(folder, json, "rank_pattern", &config.ranks));
-  FPO_RETURN_IF_ERROR(ReadPatterns(folder, json, "alpha_pattern", &config.alphas));
+  FPO_RETURN_IF_ERROR(ReadPatterns(folder, json, true, &config));
+  FPO_RETURN_IF_ERROR(ReadPatterns(folder, json, false, &config));
   config.base = TextOption(json, "base_model_name_or_path");
   return config;
 }
