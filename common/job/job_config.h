@@ -124,7 +124,8 @@ struct JobConfig {
   std::optional<int64_t> max_steps;
   int64_t seed = 42;
   bool activation_checkpointing = false;
-  ParallelSection parallel;
+  ParallelSection parallel;                   // of all layers
+  std::optional<int64_t> activation_checkpointing_layers;  // or of the first ones
   CheckpointSection checkpoint;
   EvaluateSection evaluate;
   FeaturesSection features;

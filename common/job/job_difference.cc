@@ -41,6 +41,7 @@ JobConfig Deciding(JobConfig job) {
   job.batch.tokens_per_microbatch = defaults.batch.tokens_per_microbatch;
   job.activation_checkpointing = defaults.activation_checkpointing;
   job.parallel = defaults.parallel;
+  job.activation_checkpointing_layers = defaults.activation_checkpointing_layers;
   if (job.schedule.name == "constant") {
     job.max_steps.reset();
     job.epochs = 1;
@@ -147,7 +148,9 @@ std::vector<JobDifference> NotedDifferences(const JobConfig& first, const JobCon
   std::vector<JobDifference> noted;
   for (JobDifference& each : Compare(first, second)) {
     const bool computing = each.key == "batch.tokens_per_microbatch" ||
-                           each.key == "activation_checkpointing" || each.key == "parallel.shard";
+                           each.key == "activation_checkpointing" ||
+                           each.key == "activation_checkpointing" ||
+                           each.key == "parallel.shard";"activation_checkpointing_layers";
     if (each.is_path || computing) noted.push_back(std::move(each));
   }
   return noted;

@@ -16,6 +16,17 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 JobEntry Field(JobField field) { return {Kind::kField, field.name, field.doc, {field}}; }
 
+JobEntry CheckpointedLayers(std::optional<int64_t>* layers) {
+  JobField field = {"activation_checkpointing_layers",
+                    layers,
+                    "the same for the first layers alone; null: as activation_checkpointing says",
+                    {},
+                    1,
+                    10000};
+  field.unwritten = "null";
+  return Field(field);
+}
+
 JobEntry Model(ModelSection* s) {
   return {
       Kind::kSection,
@@ -334,6 +345,7 @@ std::vector<JobEntry> JobEntries(JobConfig* c) {
       Field({"activation_checkpointing", &c->activation_checkpointing,
              "less memory for a quarter more time; same gradients"}),
       ParallelEntry(&c->parallel),
+      CheckpointedLayers(&c->activation_checkpointing_layers),
       Checkpoint(&c->checkpoint),
       EvaluateEntry(&c->evaluate),
       Features(&c->features),

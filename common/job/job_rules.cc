@@ -272,6 +272,10 @@ class Rules {
   }
 
   void CheckNumbers() {
+    if (c_.activation_checkpointing && c_.activation_checkpointing_layers.has_value()) {
+      Complain("activation_checkpointing_layers",
+               "is for some layers, activation_checkpointing: true for all: leave one out");
+    }
     if (c_.optimizer.betas.size() != 2) Complain("optimizer.betas", "must be two numbers");
     if (Trains() && c_.optimizer.lr <= 0) Complain("optimizer.lr", "must be above 0");
     if (c_.sae_training.lr <= 0) Complain("sae_training.lr", "must be above 0");

@@ -112,10 +112,12 @@ bool IsWritten(const JobField& field) {
          (field.unwritten.empty() || text != field.unwritten);
 }
 
-// A section whose first key is left out says nothing; programs of before it know no such section.
+// A section whose first key is left out says nothing; programs of before it know no such section,
+// or no such key.
 bool IsWritten(const JobEntry& entry) {
-  return entry.kind != JobEntry::Kind::kSection || entry.fields.front().unwritten.empty() ||
-         IsWritten(entry.fields.front());
+  const bool has_fields =
+      entry.kind == JobEntry::Kind::kSection || entry.kind == JobEntry::Kind::kField;
+  return !has_fields || entry.fields.front().unwritten.empty() || IsWritten(entry.fields.front());
 }
 
 std::string Object(const std::vector<JobField>& fields) {

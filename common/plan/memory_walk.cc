@@ -146,7 +146,7 @@ void StepWalk::ForwardBlocks() {
   walk_.Take(kActs, Hidden(batch_.rows));  // embedded
   for (int64_t layer = 0; layer < model_.layers; ++layer) {
     const Rows rows = RowsOf(layer);
-    compute_.activation_checkpointing ? BlockWithout(rows) : BlockWith(rows);
+    layer < compute_.checkpointed_layers ? BlockWithout(rows) : BlockWith(rows);
     walk_.Take(kActs, Hidden(rows.read));  // the result: what the next block reads
   }
   walk_.Take(kTemp, Hidden(batch_.kept_rows));  // after the final norm
@@ -266,13 +266,14 @@ void StepWalk::BackwardAttention(Rows rows) {
 
 void StepWalk::BackwardBlock(int64_t layer) {
   const Rows rows = RowsOf(layer);
-  if (compute_.activation_checkpointing) {
+  const bool recomputed = layer < compute_.checkpointed_layers;
+  if (recomputed) {
     BlockWith(rows);
     walk_.Take(kActs, Hidden(rows.read));
   }
   BackwardMlp(rows);
   BackwardAttention(rows);
-  if (compute_.activation_checkpointing) walk_.Give(kActs, Hidden(rows.read));
+  if (recomputed) walk_.Give(kActs, Hidden(rows.read));
   if (!has_gradients_) walk_.Take(kGrads, model_.AdapterParameters() * kWide);
   TakeGradient(model_.BlockParameters() -
                model_.hidden *

@@ -93,11 +93,11 @@ struct BatchSizes {
 struct ComputeSizes {
   int64_t element_bytes = 4;  // of weights and activations
   int64_t threads = 1;
-  bool on_device = false;       // CUDA
-  bool own_kernels = true;      // float32 on the CPU, and CUDA: norms and gates make no copies
-  bool whole_attention = true;  // one function for a batch, not one for each sequence
-  bool activation_checkpointing = false;
-  bool reference_head = false;  // the KL of a reference in memory: two heads
+  bool on_device = false;           // CUDA
+  bool own_kernels = true;          // float32 on the CPU, and CUDA: norms and gates make no copies
+  bool whole_attention = true;      // one function for a batch, not one for each sequence
+  int64_t checkpointed_layers = 0;  // the first ones, whose blocks backward computes again
+  bool reference_head = false;      // the KL of a reference in memory: two heads
 };
 
 }  // namespace fpo

@@ -211,7 +211,8 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
                                   EditOf(options, layer),
                                   lora_,
                                   PackedOfBlock(layer, block_weights)};
-    const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
+    const bool recomputed = options.activation_checkpointing || layer < options.checkpointed_layers;
+    const BlockResult block = recomputed && at::GradMode::is_enabled()
                                   ? RunBlockCheckpointed(x, weights, context)
                                   : RunBlock(x, weights, context);
     for (size_t i = 0; i < options.taps.size(); ++i) {

@@ -24,8 +24,10 @@ struct ForwardOptions {
   const SiteEdit* edit = nullptr;  // without gradients and layout; taps see what it makes
   // Ends with the last tap's layer: there is no hidden.
   bool sites_only = false;
-  bool activation_checkpointing =
-      false;  // keep only block inputs, recompute each block in backward
+  // Keep only block inputs, recompute each block in backward: of all, or of the first ones, whose
+  // activations would be kept longest.
+  bool activation_checkpointing = false;
+  int64_t checkpointed_layers = 0;
 };
 
 struct ForwardResult {

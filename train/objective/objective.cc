@@ -98,6 +98,7 @@ ScoringOptions Objective::Scoring() const {
   ScoringOptions scoring;
   const bool trains = at::GradMode::is_enabled();
   scoring.activation_checkpointing = options_.activation_checkpointing && trains;
+  scoring.checkpointed_layers = trains ? options_.checkpointed_layers : 0;
   if (!trains) scoring.entropy_top = kEntropyTop;
   for (const LoadedSae& sae : options_.saes) scoring.taps.push_back(sae.tap);
   return scoring;

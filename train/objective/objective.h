@@ -22,6 +22,7 @@ struct ObjectiveOptions {
   FeatureConstraintOptions constraint;
   std::vector<LoadedSae> saes;  // with the feature constraint only
   bool activation_checkpointing = false;
+  int64_t checkpointed_layers = 0;              // where it is false: of so many
   std::vector<FeatureContract> contracts = {};  // measured without gradients
 };
 

@@ -37,7 +37,7 @@ bool CanUseRecords(const JobConfig& job) {
   return job.reference.source == "online" && method.ok() && !NeedsKl(*method);
 }
 
-Changes ChangesOf(const JobConfig& job) {
+Changes ChangesOf(const JobConfig& job, int64_t layers) {
   Changes changes(job);
   if (job.checkpoint.background && job.checkpoint.every_steps > 0) {
     changes.Add("checkpoint.background=false", "training waits while a checkpoint is written",
@@ -53,9 +53,20 @@ Changes ChangesOf(const JobConfig& job) {
                 [tokens](JobConfig* j) { j->batch.tokens_per_microbatch = tokens; });
   }
   if (!job.activation_checkpointing) {
+    const int64_t already = job.activation_checkpointing_layers.value_or(0);
+    for (const int64_t quarters : {1, 2, 3}) {
+      const int64_t some = layers * quarters / 4;
+      if (some <= already) continue;
+      changes.Add(
+          absl::StrCat("activation_checkpointing_layers=", some),
+          absl::StrCat("the forward pass of ", some, " of ", layers, " layers is computed twice"),
+          [some](JobConfig* j) { j->activation_checkpointing_layers = some; });
+    }
     changes.Add("activation_checkpointing=true",
-                "each forward pass is computed twice, about a third more time",
-                [](JobConfig* j) { j->activation_checkpointing = true; });
+                "each forward pass is computed twice, about a third more time", [](JobConfig* j) {
+                  j->activation_checkpointing = true;
+                  j->activation_checkpointing_layers.reset();
+                });
   }
   if (job.evaluate.pairs > job.batch.pairs) {
     changes.Add(absl::StrCat("evaluate.pairs=", job.batch.pairs), "evaluations are of fewer pairs",
@@ -89,14 +100,15 @@ Changes ChangesOf(const JobConfig& job) {
 
 }  // namespace
 
-std::vector<PlanChange> ChangesFor(const JobConfig& job, bool on_device, const PlanOf& plan) {
+std::vector<PlanChange> ChangesFor(const JobConfig& job, const ChangeTarget& target,
+                                   const PlanOf& plan) {
   const auto now = plan(job);
-  const auto size = [on_device](const std::vector<PhaseMemory>& phases) {
-    return on_device ? DeviceBytes(phases) : HostBytes(phases);
+  const auto size = [&target](const std::vector<PhaseMemory>& phases) {
+    return target.on_device ? DeviceBytes(phases) : HostBytes(phases);
   };
   std::vector<PlanChange> useful;
   int64_t least_micro_batch = size(now);
-  const Changes changes = ChangesOf(job);
+  const Changes changes = ChangesOf(job, target.layers);
   for (const Change& change : changes.all()) {
     const std::vector<PhaseMemory> then = plan(change.job);
     const bool cuts = change.job.batch.tokens_per_microbatch < job.batch.tokens_per_microbatch;

@@ -321,9 +321,10 @@ void Planner::AddMemory() {
     overlaps = static_cast<double>(StateOf(12)) / rates_.write > step / 3;
   }
   plan_.memory = PlanMemory(SizesOfRun(job_, facts_, *work_, overlaps));
-  plan_.changes = ChangesFor(job_, facts_.on_device, [&](const JobConfig& changed) {
-    return PlanMemory(SizesOfRun(changed, facts_, WorkOf(changed, facts_, Tokens()), overlaps));
-  });
+  plan_.changes =
+      ChangesFor(job_, {facts_.on_device, facts_.config.layers}, [&](const JobConfig& changed) {
+        return PlanMemory(SizesOfRun(changed, facts_, WorkOf(changed, facts_, Tokens()), overlaps));
+      });
 }
 
 void Planner::AddNotes() {

@@ -50,7 +50,9 @@ ComputeSizes ComputeOf(const JobConfig& job, const PlanFacts& facts) {
   compute.on_device = facts.on_device;
   compute.own_kernels = paths.kernels && (wide || facts.on_device);
   compute.whole_attention = compute.own_kernels || facts.on_device;
-  compute.activation_checkpointing = job.activation_checkpointing;
+  compute.checkpointed_layers = job.activation_checkpointing
+                                    ? facts.config.layers
+                                    : job.activation_checkpointing_layers.value_or(0);
   const auto method = ParseMethod(job.method.name);
   compute.reference_head = method.ok() && NeedsKl(*method);
   return compute;

@@ -123,6 +123,7 @@ absl::Status Bench::Prepare() {
   FPO_ASSIGN_OR_RETURN(objective_.constraint.selection,
                        ParseFeatureSelection(job.method.feature_selection));
   objective_.activation_checkpointing = job.activation_checkpointing;
+  objective_.checkpointed_layers = job.activation_checkpointing_layers.value_or(0);
   std::vector<int64_t> widths;
   for (const LoadedSae& sae : objective_.saes) widths.push_back(sae.sae.features());
   if (HoldsReference(job)) {

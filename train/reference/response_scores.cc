@@ -104,6 +104,7 @@ HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
   forward.edit = options.edit;
   forward.sites_only = options.sites_only;
   forward.activation_checkpointing = options.activation_checkpointing;
+  forward.checkpointed_layers = options.checkpointed_layers;
   std::vector<at::Tensor> hidden;
   std::vector<std::vector<at::Tensor>> sites(options.taps.size());
   for (const BatchPart& part : batch.parts) {

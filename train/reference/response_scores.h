@@ -46,9 +46,10 @@ struct UnitLoss {
 
 struct ScoringOptions {
   std::vector<Tap> taps;
-  const SiteEdit* edit = nullptr;  // see ForwardOptions; of a padded batch
-  bool sites_only = false;         // of ForwardRows: there is no hidden
-  bool activation_checkpointing = false;
+  const SiteEdit* edit = nullptr;         // see ForwardOptions; of a padded batch
+  bool sites_only = false;                // of ForwardRows: there is no hidden
+  bool activation_checkpointing = false;  // of all layers, or of the first ones
+  int64_t checkpointed_layers = 0;
   // Logits in memory at a time, including the reference's: a unit of the loss may take four times
   // as much; where one takes more, logits are computed once more in backward.
   int64_t logit_bytes = int64_t{256} << 20;

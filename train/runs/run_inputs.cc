@@ -230,6 +230,7 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   FPO_ASSIGN_OR_RETURN(objective.constraint.selection,
                        ParseFeatureSelection(job.method.feature_selection));
   objective.activation_checkpointing = job.activation_checkpointing;
+  objective.checkpointed_layers = job.activation_checkpointing_layers.value_or(0);
   FPO_ASSIGN_OR_RETURN(TokenFile train, OpenTokens(options.prepared + "/train.safetensors", job));
   FPO_ASSIGN_OR_RETURN(TokenFile eval, OpenTokens(options.prepared + "/eval.safetensors", job));
   std::vector<EvalTokens> more_eval;

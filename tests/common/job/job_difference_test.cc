@@ -39,7 +39,7 @@ TEST(JobDifference, WhatDecidesNoNumberMayDiffer) {
   other.max_steps = 99;
   other.epochs = 3;
   other.batch.tokens_per_microbatch = 100;
-  other.activation_checkpointing = true;
+  other.activation_checkpointing_layers = 3;
   EXPECT_THAT(Keys(Job(), other), IsEmpty());
 }
 
@@ -88,9 +88,11 @@ TEST(JobDifference, WhatChangesTheComputingIsNoted) {
   JobConfig other = Job();
   other.batch.tokens_per_microbatch = 100;
   other.activation_checkpointing = true;
+  other.activation_checkpointing_layers = 3;
   other.resources.slots = 2;
   EXPECT_THAT(KeysOf(NotedDifferences(other, Job())),
-              ElementsAre("batch.tokens_per_microbatch", "activation_checkpointing"));
+              ElementsAre("batch.tokens_per_microbatch", "activation_checkpointing",
+                          "activation_checkpointing_layers"));
   EXPECT_THAT(NotedDifferences(Job(), Job()), IsEmpty());
 }
 

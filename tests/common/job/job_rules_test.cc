@@ -35,6 +35,12 @@ TEST(JobRules, EachRuleNamesItsKey) {
   EXPECT_EQ(with([](JobConfig& c) { c.name = std::string(64, 'a'); }), "name");
   EXPECT_EQ(with([](JobConfig& c) { c.model.path = ""; }), "model.path");
   EXPECT_EQ(with([](JobConfig& c) { c.output = ""; }), "output");
+  EXPECT_EQ(with([](JobConfig& c) {
+              c.activation_checkpointing = true;
+              c.activation_checkpointing_layers = 2;
+            }),
+            "activation_checkpointing_layers");
+  EXPECT_EQ(with([](JobConfig& c) { c.activation_checkpointing_layers = 2; }), "");
   EXPECT_EQ(with([](JobConfig& c) { c.data.train.clear(); }), "data.train");
   EXPECT_EQ(with([](JobConfig& c) { c.resources.min_slots = 2; }), "resources.min_slots");
   EXPECT_EQ(with([](JobConfig& c) { c.data.max_prompt_length = 1024; }), "data.max_prompt_length");

@@ -28,6 +28,15 @@ TEST(JobWriter, WordsNotGivenAreLeftOut) {
 }
 
 // PyYAML and other readers of YAML 1.1 take 5e-07 for text.
+// Programs that do not know them yet read every other job.
+TEST(JobWriter, NewerKeysAreWrittenWhereTheyAreSet) {
+  JobConfig config;
+  EXPECT_EQ(WriteJobJson(config).find("activation_checkpointing_layers"), std::string::npos);
+  EXPECT_EQ(WriteJobJson(config).find("adapter"), std::string::npos);
+  config.activation_checkpointing_layers = 5;
+  EXPECT_NE(WriteJobJson(config).find("\"activation_checkpointing_layers\":5"), std::string::npos);
+}
+
 TEST(JobWriter, SmallNumbersAreNumbersInEveryYaml) {
   JobConfig config;
   config.optimizer.lr = 5e-7;

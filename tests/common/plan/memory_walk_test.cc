@@ -95,12 +95,27 @@ TEST(MemoryWalk, AnAdapterKeepsItsOwnValues) {
 
 TEST(MemoryWalk, CheckpointingKeepsInputsAlone) {
   StepSizes four = TinyStep(), five = TinyStep();
-  for (StepSizes* step : {&four, &five}) step->compute.activation_checkpointing = true;
+  for (StepSizes* step : {&four, &five}) step->compute.checkpointed_layers = 5;
   four.model.layers = 4;
   five.model.layers = 5;
   EXPECT_EQ(TrainingPeak(five, ThreeRows(), true)[MemoryUse::kActivations] -
                 TrainingPeak(four, ThreeRows(), true)[MemoryUse::kActivations],
             3 * 2 * 4);
+}
+
+// Between all and none; each layer more that is computed again saves the same.
+TEST(MemoryWalk, CheckpointedLayersLowerThePeakOneByOne) {
+  StepSizes step = TinyStep();
+  step.model.layers = 8;
+  std::vector<int64_t> peaks;
+  for (int64_t layers = 0; layers <= 8; ++layers) {
+    step.compute.checkpointed_layers = layers;
+    peaks.push_back(TrainingPeak(step, ThreeRows(), true)[MemoryUse::kActivations]);
+  }
+  for (size_t i = 2; i + 1 < peaks.size(); ++i) {
+    EXPECT_EQ(peaks[i - 1] - peaks[i], peaks[0] - peaks[1]) << i;
+    EXPECT_LT(peaks[i], peaks[i - 1]);
+  }
 }
 
 // The head's gradient is made while the sum of the earlier micro-batches is there.

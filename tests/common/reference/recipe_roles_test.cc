@@ -79,6 +79,7 @@ const std::map<std::string, Role>& Roles() {
       {"max_steps", Role::kNone},
       {"seed", Role::kNone},
       {"activation_checkpointing", Role::kNone},
+      {"activation_checkpointing_layers", Role::kNone},
   };
   return roles;
 }

@@ -131,10 +131,11 @@ TEST_P(GemmaTest, CheckpointingWithTapsGivesTheSameGradients) {
   Gemma model = Lively(GetParam());
   model.SetRequiresGrad(true);
   std::vector<std::vector<at::Tensor>> grads;
-  for (const bool checkpointing : {false, true}) {
+  for (const int64_t checkpointed : {0, 1, 2, 1000}) {  // of the first layers, and of all
     ForwardOptions options;
     options.taps = {{1, Site::kMlpOut}, {2, Site::kResidPost}};
-    options.activation_checkpointing = checkpointing;
+    options.checkpointed_layers = checkpointed;
+    options.activation_checkpointing = checkpointed == 1000;
     const ForwardResult r = model.Forward(SomeIds(2, 7), options);
     (r.hidden.square().sum() + r.sites[0].sum() + r.sites[1].square().sum()).backward();
     grads.emplace_back();
@@ -143,8 +144,10 @@ TEST_P(GemmaTest, CheckpointingWithTapsGivesTheSameGradients) {
       parameter.mutable_grad().reset();
     }
   }
-  for (size_t i = 0; i < grads[0].size(); ++i) {
-    EXPECT_TRUE(at::equal(grads[0][i], grads[1][i])) << model.Parameters()[i].first;
+  for (size_t way = 1; way < grads.size(); ++way) {
+    for (size_t i = 0; i < grads[0].size(); ++i) {
+      EXPECT_TRUE(at::equal(grads[0][i], grads[way][i])) << model.Parameters()[i].first << way;
+    }
   }
 }
 

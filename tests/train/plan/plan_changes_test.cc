@@ -11,6 +11,7 @@ std::vector<PhaseMemory> Made(const JobConfig& job) {
   if (!job.checkpoint.background) bytes -= 100;
   if (job.reference.source == "cached") bytes -= 200;
   if (job.activation_checkpointing) bytes -= 300;
+  bytes -= 30 * job.activation_checkpointing_layers.value_or(0);
   if (job.batch.tokens_per_microbatch < 8192) bytes -= 50;
   if (job.adapter.on()) bytes -= 400;
   if (job.adapter.kind == "qlora") bytes -= 100;
@@ -22,7 +23,8 @@ TEST(PlanChanges, AreInOrderOfLeastHarm) {
   job.method.name = "dpo";
   job.reference.source = "online";
   std::vector<std::string> settings;
-  for (const PlanChange& change : ChangesFor(job, false, Made)) settings.push_back(change.setting);
+  for (const PlanChange& change : ChangesFor(job, {false, 8}, Made))
+    settings.push_back(change.setting);
   EXPECT_EQ(settings, (std::vector<std::string>{
                           "checkpoint.background=false", "reference.source=cached",
                           "batch.tokens_per_microbatch=4096", "activation_checkpointing=true",
@@ -33,7 +35,7 @@ TEST(PlanChanges, AreInOrderOfLeastHarm) {
 TEST(PlanChanges, StateWhatTheJobWouldThenNeed) {
   JobConfig job;
   job.method.name = "simpo";
-  const std::vector<PlanChange> changes = ChangesFor(job, false, Made);
+  const std::vector<PlanChange> changes = ChangesFor(job, {false, 8}, Made);
   ASSERT_FALSE(changes.empty());
   EXPECT_EQ(changes.front().host_bytes, 900);
 }
@@ -42,7 +44,7 @@ TEST(PlanChanges, AMethodThatNeedsTheModelKeepsIt) {
   JobConfig job;
   job.method.name = "tdpo2";
   job.reference.source = "online";
-  for (const PlanChange& change : ChangesFor(job, false, Made)) {
+  for (const PlanChange& change : ChangesFor(job, {false, 8}, Made)) {
     EXPECT_NE(change.setting, "reference.source=cached");
   }
 }
