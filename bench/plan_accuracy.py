@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `fpo-train plan` states before a run, beside what the run then takes: peak memory by phase and seconds, for twenty jobs on the CPU and two that train an adapter.
+"""What `fpo-train plan` states before a run, beside what the run then takes: peak memory by phase and seconds, for twenty jobs on the CPU and three that train an adapter.
 
   bench/plan_accuracy.py --json /tmp/plan.json
   bench/plan_accuracy.py --only 3 --only 7
@@ -30,7 +30,7 @@ GEMMA3 = {"hidden": 320, "layers": 6, "heads": 4, "kv_heads": 1, "head_dim": 128
 
 def case(model, method, **changes):
     settings = {"method": method, "length": 256, "pairs": 8, "steps": 4, "tokens": 16384, "optimizer": "adam", "dtype": "float32", "sae": 0,
-                "source": "", "checkpointing": False, "every": 0, "eval": 0, "rank": 0}
+                "source": "", "checkpointing": False, "every": 0, "eval": 0, "rank": 0, "adapter": "lora"}
     return {"model": model, **settings, **changes}
 
 
@@ -57,6 +57,7 @@ CASES = [
     case(GEMMA3, "dpo", eval=32),
     case(MIDDLE, "dpo", rank=16),
     case(WIDE, "simpo", rank=8, dtype="bfloat16", pairs=4, steps=3),
+    case(WIDE, "dpo", rank=16, adapter="qlora"),
 ]
 
 
@@ -104,7 +105,7 @@ def name_of(settings):
     words += [settings["dtype"]] if settings["dtype"] != "float32" else []
     words += [f"SAE {settings['sae']}"] if settings["sae"] else []
     words += [settings["source"]] if settings["source"] else []
-    words += [f"LoRA of rank {settings['rank']}"] if settings["rank"] else []
+    words += [f"{settings['adapter']} of rank {settings['rank']}"] if settings["rank"] else []
     words += ["checkpointing"] if settings["checkpointing"] else []
     words += [f"micro-batches of {settings['tokens']}"] if settings["tokens"] != 16384 else []
     words += [f"{settings['eval']} evaluated"] if settings["eval"] else []
@@ -166,7 +167,7 @@ def job_of(args, folder, settings):
     job["activation_checkpointing"] = settings["checkpointing"]
     job["checkpoint"] = {"every_steps": settings["every"] or 1000000}
     if settings["rank"]:
-        job["adapter"] = {"kind": "lora", "rank": settings["rank"]}
+        job["adapter"] = {"kind": settings["adapter"], "rank": settings["rank"]}
     if settings["eval"]:
         job["data"]["eval"] = [os.path.join(folder, "eval.jsonl")]
         job["evaluate"] = {"every_steps": 2, "pairs": settings["eval"]}

@@ -25,10 +25,12 @@ TEST(PlanChanges, AreInOrderOfLeastHarm) {
   std::vector<std::string> settings;
   for (const PlanChange& change : ChangesFor(job, {false, 8}, Made))
     settings.push_back(change.setting);
-  EXPECT_EQ(settings, (std::vector<std::string>{
-                          "checkpoint.background=false", "reference.source=cached",
-                          "batch.tokens_per_microbatch=4096", "activation_checkpointing=true",
-                          "adapter.kind=lora", "adapter.kind=qlora"}))
+  EXPECT_EQ(settings,
+            (std::vector<std::string>{
+                "checkpoint.background=false", "reference.source=cached",
+                "batch.tokens_per_microbatch=4096", "activation_checkpointing_layers=2",
+                "activation_checkpointing_layers=4", "activation_checkpointing_layers=6",
+                "activation_checkpointing=true", "adapter.kind=lora", "adapter.kind=qlora"}))
       << "what lowers nothing is left out, halves further down too";
 }
 
