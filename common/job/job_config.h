@@ -123,8 +123,8 @@ struct JobConfig {
   int64_t epochs = 1;
   std::optional<int64_t> max_steps;
   int64_t seed = 42;
-  bool activation_checkpointing = false;
-  ParallelSection parallel;                   // of all layers
+  ParallelSection parallel;
+  bool activation_checkpointing = false;                   // of all layers
   std::optional<int64_t> activation_checkpointing_layers;  // or of the first ones
   CheckpointSection checkpoint;
   EvaluateSection evaluate;

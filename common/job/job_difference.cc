@@ -147,10 +147,9 @@ std::vector<JobDifference> DecidingDifferences(const JobConfig& first, const Job
 std::vector<JobDifference> NotedDifferences(const JobConfig& first, const JobConfig& second) {
   std::vector<JobDifference> noted;
   for (JobDifference& each : Compare(first, second)) {
-    const bool computing = each.key == "batch.tokens_per_microbatch" ||
-                           each.key == "activation_checkpointing" ||
-                           each.key == "activation_checkpointing" ||
-                           each.key == "parallel.shard";"activation_checkpointing_layers";
+    const bool computing =
+        each.key == "batch.tokens_per_microbatch" || each.key == "activation_checkpointing" ||
+        each.key == "activation_checkpointing_layers" || each.key == "parallel.shard";
     if (each.is_path || computing) noted.push_back(std::move(each));
   }
   return noted;
