@@ -4,6 +4,8 @@
 #include <functional>
 #include <utility>
 
+#include "common/plan/shard_sizes.h"
+
 namespace fpo {
 namespace {
 
@@ -18,13 +20,16 @@ bool TrainsWeights(const RunSizes& run) {
 int64_t TrainedBytes(const RunSizes& run) {  // in float32
   return run.first_batches.empty() ? 0 : run.step.model.TrainedParameters() * kMasterBytes;
 }
-// None when the weights are their own.
-int64_t MasterBytes(const RunSizes& run) {
-  const bool narrow = run.step.compute.element_bytes < kMasterBytes;
-  return narrow && TrainsWeights(run) ? TrainedBytes(run) : 0;
+// What training keeps on a rank; nothing of a run that does not train.
+ShardedBytes StateOfRank(const RunSizes& run) {
+  if (run.first_batches.empty()) return {};
+  return BytesOfRank(run.step.model,
+                     {run.shard, run.ranks, run.step.compute.element_bytes, run.optimizer_moments});
 }
-int64_t MomentBytes(const RunSizes& run) { return run.optimizer_moments * TrainedBytes(run); }
-int64_t CheckpointBytes(const RunSizes& run) { return TrainedBytes(run) + MomentBytes(run); }
+// Each rank copies and writes its part.
+int64_t CheckpointBytes(const RunSizes& run) {
+  return (1 + run.optimizer_moments) * TrainedBytes(run) / run.ranks;
+}
 int64_t EncoderBytes(const RunSizes& run, bool with_decoder) {
   int64_t bytes = 0;
   for (const SaeSizes& sae : run.step.saes) {
@@ -114,8 +119,10 @@ void AddReference(const RunSizes& run, PhaseParts* parts) {
 void AddTraining(const RunSizes& run, PhaseParts* parts) {
   AddWeights(run, parts);
   if (run.step.model.adapter.on()) parts->Computed("adapter", TrainedBytes(run));
-  parts->Computed("float32 masters", MasterBytes(run));
-  parts->Computed("optimiser moments", MomentBytes(run));
+  const ShardedBytes state = StateOfRank(run);
+  parts->Computed("float32 masters", state.masters);
+  parts->Computed("optimiser moments", state.moments);
+  parts->Computed("gradients of this rank's ranges", state.gradient_sums);
 }
 
 PhaseMemory Load(const RunSizes& run) {
@@ -153,10 +160,16 @@ PhaseMemory Train(const RunSizes& run) {
     return TrainingPeak(run.step, batch, true);
   });
   if (later.Sum() > uses.Sum()) uses = later;
-  // Backward ends with all gradients, whatever the batch.
-  MemoryUses gradients;
-  gradients[MemoryUse::kGradients] = TrainedBytes(run);
-  if (gradients.Sum() > uses.Sum()) uses = gradients;
+  const ShardedBytes state = StateOfRank(run);
+  uses[MemoryUse::kGradients] = std::min(uses[MemoryUse::kGradients], state.gradients);
+  // They leave while backward runs, or else when it is over.
+  const bool leave = run.shard != "none";
+  if (leave) uses[MemoryUse::kTemporary] += state.exchange;
+  // Backward ends with all gradients that are kept, whatever the batch.
+  MemoryUses after;
+  after[MemoryUse::kGradients] = state.gradients;
+  after[MemoryUse::kTemporary] = leave ? state.gather : state.exchange;
+  if (after.Sum() > uses.Sum()) uses = after;
   parts.Uses(uses);
   if (run.copies_checkpoints) parts.OnHost("checkpoint being written", CheckpointBytes(run));
   return parts.Take();

@@ -38,6 +38,8 @@ enum class ReferencePlace { kNone, kRecords, kMemory };
 struct RunSizes {
   StepSizes step;
   int64_t optimizer_moments = 2;  // values that the optimiser keeps for each weight
+  int64_t ranks = 1;
+  std::string shard = "none";  // among them (ShardSizes)
   ReferencePlace reference = ReferencePlace::kNone;
   bool scores_here = false;          // missing records are computed by this process
   int64_t weight_file_bytes = 0;     // of the model's folder, mapped while it is read
@@ -58,7 +60,7 @@ struct RunSizes {
 };
 
 // By phase and part. Each part is a function of its own, so that a part that is divided among
-// ranks, or that an adapter makes smaller, is changed in one place.
+// ranks, or that an adapter makes smaller, is changed in one place. Of several ranks: the first.
 std::vector<PhaseMemory> PlanMemory(const RunSizes& run);
 
 }  // namespace fpo

@@ -72,6 +72,11 @@ Changes ChangesOf(const JobConfig& job, int64_t layers) {
     changes.Add(absl::StrCat("evaluate.pairs=", job.batch.pairs), "evaluations are of fewer pairs",
                 [](JobConfig* j) { j->evaluate.pairs = j->batch.pairs; });
   }
+  if (job.kind == "train" && job.resources.slots > 1 && job.parallel.shard != "gradients") {
+    changes.Add("parallel.shard=gradients",
+                "gradients leave with each micro-batch: as many times the traffic between ranks",
+                [](JobConfig* j) { j->parallel.shard = "gradients"; });
+  }
   if (job.model.dtype == "float32") {
     changes.Add("model.dtype=bfloat16",
                 "weights and activations are rounded; a processor without "

@@ -303,7 +303,8 @@ void Planner::AddTimes() {
   const int64_t every = job_.checkpoint.every_steps;
   const int64_t count = every > 0 ? plan_.steps / every : 0;
   const bool rms = job_.optimizer.name == "rmsprop";
-  const auto whole = static_cast<double>(StateOf(rms ? 8 : 12));
+  const auto whole =
+      static_cast<double>(StateOf(rms ? 8 : 12)) / static_cast<double>(job_.resources.slots);
   const int64_t waited = job_.checkpoint.background ? std::min<int64_t>(count, 1) : count;
   const auto exported =
       static_cast<double>(plan_.parameters * (job_.model.dtype == "float32" ? 4 : 2) +
@@ -330,8 +331,9 @@ void Planner::AddMemory() {
 void Planner::AddNotes() {
   if (job_.resources.slots > 1) {
     plan_.notes.push_back(
-        absl::StrCat("memory is that of one rank of ", job_.resources.slots,
-                     ", each of which holds the whole model; the time is that of one rank alone"));
+        absl::StrCat("memory and time are those of one rank of ", job_.resources.slots,
+                     ", with its share of the pairs; what the ranks send each other takes no time "
+                     "here"));
   }
   if (!job_.constraint.sets.empty() || job_.constraint.budget.has_value()) {
     plan_.notes.push_back("what a constraint's budget computes at the end of a run is not counted");

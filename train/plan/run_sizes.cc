@@ -6,6 +6,7 @@
 #include "train/model/lora.h"
 #include "train/objective/objective.h"
 #include "train/ops/fast_paths.h"
+#include "train/parallel/sharding.h"
 #include "train/prepare/reference_keys.h"
 #include "train/reference/reference_plan.h"
 #include "train/reference/scorer.h"
@@ -107,8 +108,9 @@ PlannedWork WorkOf(const JobConfig& job, const PlanFacts& facts, const JobTokens
   work.evaluation = evaluate(tokens.eval);
   for (const EvalTokens& set : tokens.more_eval) work.evaluation.Add(evaluate(set.tokens));
   if (job.kind == "train" && train.size() > 0) {
-    const Batcher batcher = MakeBatcher(
-        job, LengthsOf(train, train.size(), work.rules.responses, work.rules.packed), 0, 1);
+    const Batcher batcher =
+        MakeBatcher(job, LengthsOf(train, train.size(), work.rules.responses, work.rules.packed), 0,
+                    job.resources.slots);
     work.steps = TotalSteps(job, batcher);
     work.training = BatchesOfSteps(train, batcher, work.steps, work.rules);
     const int64_t checked = std::max(ScoresRecords(job) ? ProbedPairs(job) : 0,
@@ -133,6 +135,9 @@ RunSizes SizesOfRun(const JobConfig& job, const PlanFacts& facts, const PlannedW
   run.step = {SizesOfModel(facts.config, job.adapter), ComputeOf(job, facts), facts.saes,
               job.method.top_k};
   run.optimizer_moments = job.optimizer.name == "rmsprop" ? 1 : 2;
+  run.ranks = job.resources.slots;
+  const auto sharding = ChooseSharding(job.parallel.shard, run.ranks);
+  run.shard = sharding.ok() ? ShardingName(*sharding) : "none";
   // Beside an adapter the reference is the policy's own weights.
   const bool shared = job.adapter.on() && ReferencePath(job) == job.model.path;
   run.reference = HoldsReference(job)  ? (shared ? ReferencePlace::kNone : ReferencePlace::kMemory)

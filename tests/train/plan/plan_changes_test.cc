@@ -15,6 +15,7 @@ std::vector<PhaseMemory> Made(const JobConfig& job) {
   if (job.batch.tokens_per_microbatch < 8192) bytes -= 50;
   if (job.adapter.on()) bytes -= 400;
   if (job.adapter.kind == "qlora") bytes -= 100;
+  if (job.parallel.shard == "gradients") bytes -= 150;
   return {{"train", {{"all", bytes, false}}}};
 }
 
@@ -32,6 +33,22 @@ TEST(PlanChanges, AreInOrderOfLeastHarm) {
                 "activation_checkpointing_layers=4", "activation_checkpointing_layers=6",
                 "activation_checkpointing=true", "adapter.kind=lora", "adapter.kind=qlora"}))
       << "what lowers nothing is left out, halves further down too";
+}
+
+TEST(PlanChanges, OfSeveralRanksShareTheirGradients) {
+  const auto proposes = [](int64_t slots, const std::string& shard) {
+    JobConfig job;
+    job.method.name = "simpo";
+    job.resources.slots = slots;
+    job.parallel.shard = shard;
+    for (const PlanChange& change : ChangesFor(job, {false, 8}, Made)) {
+      if (change.setting == "parallel.shard=gradients") return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(proposes(4, "auto"));
+  EXPECT_FALSE(proposes(4, "gradients"));
+  EXPECT_FALSE(proposes(1, "auto"));
 }
 
 TEST(PlanChanges, StateWhatTheJobWouldThenNeed) {
