@@ -8,7 +8,7 @@
 namespace fpo::train {
 namespace {
 
-std::string ShapeText(const at::Tensor& tensor) {
+std::string TypeAndShape(const at::Tensor& tensor) {
   return absl::StrCat(at::toString(tensor.scalar_type()), " [", absl::StrJoin(tensor.sizes(), ", "),
                       "]");
 }
@@ -26,8 +26,8 @@ RangeReader ReadRangesOf(const TensorMap& tensors, TensorMap like) {
     const at::Tensor &stored = found->second, &expected = like.at(name);
     if (stored.sizes() != expected.sizes() || stored.scalar_type() != expected.scalar_type()) {
       return absl::InvalidArgumentError(absl::StrCat("optimizer state: tensor \"", name, "\" is ",
-                                                     ShapeText(stored), "; expected ",
-                                                     ShapeText(expected)));
+                                                     TypeAndShape(stored), "; expected ",
+                                                     TypeAndShape(expected)));
     }
     return stored.reshape({-1}).narrow(0, begin, end - begin);
   };
