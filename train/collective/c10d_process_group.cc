@@ -85,6 +85,8 @@ class C10dProcessGroup final : public ProcessGroup {
   c10::intrusive_ptr<c10d::Backend> MakeGloo(const c10::intrusive_ptr<c10d::Store>& store) const;
   // The ranks' tensors; `own` is on the group's device.
   std::vector<at::Tensor> Gathered(const at::Tensor& own);
+  std::unique_ptr<Transfer> Started(c10::intrusive_ptr<c10d::Work> work,
+                                    std::vector<at::Tensor> tensors);
   void SumInRankOrder(at::Tensor flat);  // [n] on the group's device, in place
 
   C10dOptions options_;
@@ -92,6 +94,7 @@ class C10dProcessGroup final : public ProcessGroup {
   c10::intrusive_ptr<c10d::Backend> backend_;
   c10::intrusive_ptr<c10d::Backend> patient_;  // for barriers only, without a time limit; over Gloo
   c10::intrusive_ptr<c10d::Work> waiting_;     // the barrier in progress
+  std::vector<c10::intrusive_ptr<c10d::Work>> started_;  // transfers that were not over yet
   std::unique_ptr<StoreBarrier> barrier_;
   int64_t sent_bytes_ = 0;
 };
@@ -226,8 +229,7 @@ absl::StatusOr<std::unique_ptr<Transfer>> C10dProcessGroup::StartAllToAll(const 
   FPO_RETURN_IF_ERROR(Translated(kExchanging, [&] {
     at::Tensor to = Bytes(out), from = Bytes(in);
     std::vector<int64_t> even;  // every rank gives and takes as much
-    transfer = std::make_unique<C10dTransfer>(backend_->alltoall_base(to, from, even, even),
-                                              std::vector<at::Tensor>{to, from});
+    transfer = Started(backend_->alltoall_base(to, from, even, even), {to, from});
   }));
   sent_bytes_ += (options_.world - 1) * static_cast<int64_t>(in.nbytes()) / options_.world;
   return transfer;
@@ -238,8 +240,7 @@ absl::StatusOr<std::unique_ptr<Transfer>> C10dProcessGroup::StartAllGather(const
   std::unique_ptr<Transfer> transfer;
   FPO_RETURN_IF_ERROR(Translated(kExchanging, [&] {
     at::Tensor to = Bytes(all), from = Bytes(own);
-    transfer = std::make_unique<C10dTransfer>(backend_->_allgather_base(to, from),
-                                              std::vector<at::Tensor>{to, from});
+    transfer = Started(backend_->_allgather_base(to, from), {to, from});
   }));
   sent_bytes_ += (options_.world - 1) * static_cast<int64_t>(own.nbytes());
   return transfer;
@@ -262,10 +263,20 @@ absl::Status C10dProcessGroup::Barrier(absl::string_view what) {
   return waited;
 }
 
-// A barrier that waits for a host that is gone cannot be called off, and its backend's destructor
+// A call that waits for a host that is gone cannot be called off, and its backend's destructor
 // waits for it: the process ends without that.
 C10dProcessGroup::~C10dProcessGroup() {
   if (waiting_ != nullptr && !waiting_->isCompleted()) static_cast<void>(patient_.release());
+  const bool all_over = std::all_of(started_.begin(), started_.end(),
+                                    [](const auto& work) { return work->isCompleted(); });
+  if (!all_over) static_cast<void>(backend_.release());
+}
+
+std::unique_ptr<Transfer> C10dProcessGroup::Started(c10::intrusive_ptr<c10d::Work> work,
+                                                    std::vector<at::Tensor> tensors) {
+  std::erase_if(started_, [](const auto& other) { return other->isCompleted(); });
+  started_.push_back(work);
+  return std::make_unique<C10dTransfer>(std::move(work), std::move(tensors));
 }
 
 }  // namespace
