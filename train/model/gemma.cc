@@ -10,10 +10,10 @@
 
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/model/backward_watch.h"
 #include "train/model/block.h"
 #include "train/model/embedding.h"
 #include "train/model/weights.h"
-#include "train/ops/backward_watch.h"
 #include "train/ops/rms_norm.h"
 
 namespace fpo::train {

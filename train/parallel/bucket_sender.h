@@ -5,7 +5,7 @@
 #include <map>
 
 #include "absl/status/status.h"
-#include "train/ops/backward_watch.h"
+#include "train/model/backward_watch.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/parallel/gradient_exchange.h"
 #include "train/parallel/shard_plan.h"

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "train/collective/process_group.h"
-#include "train/ops/backward_watch.h"
+#include "train/model/backward_watch.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
 #include "train/parallel/bucket_sender.h"

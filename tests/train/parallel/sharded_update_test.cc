@@ -7,6 +7,7 @@
 
 #include "tests/train/support/thread_ranks.h"
 #include "train/collective/single_process_group.h"
+#include "train/parallel/sharded_state.h"
 
 namespace fpo::train {
 namespace {

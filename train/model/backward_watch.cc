@@ -1,4 +1,4 @@
-#include "train/ops/backward_watch.h"
+#include "train/model/backward_watch.h"
 
 namespace fpo::train {
 namespace {
