@@ -105,25 +105,21 @@ INSTANTIATE_TEST_SUITE_P(Cases, ShardedRuns,
 TEST(ShardedBudget, ThePublishedWeightsAreThoseOfTheWholeUpdate) {
   if (!HasRanks()) GTEST_SKIP() << "built without Gloo: install libgloo-dev";
   const TinyRun tiny;
-  for (const char* dtype : {"float32", "bfloat16"}) {
-    JobConfig job = tiny.Job("fpo");
-    job.model.dtype = dtype;
-    job.constraint.budget = 0.004;
-    job.optimizer.lr = 3e-3;
-    job.epochs = 1000;
-    job.max_steps = 100;
-    job.evaluate.every_steps = 0;
-    job.checkpoint.every_steps = 1000;
-    job.parallel.shard = "none";
-    std::vector<EventMetrics> steps;
-    const Trajectory whole = TrainInThreads(tiny, job, 2, &steps);
-    job.parallel.shard = "optimizer";
-    const Trajectory sharded = TrainInThreads(tiny, job, 2, &steps);
-    if (::testing::Test::HasFatalFailure()) return;
-    EXPECT_NE(steps.back().at("constraint/moved"), 1) << dtype;
-    const double step = dtype == std::string("float32") ? 1e-6 : 0x1p-8;  // a rounding of bfloat16
-    EXPECT_LT(Between(sharded, whole).weights, step) << dtype;
-  }
+  JobConfig job = tiny.Job("fpo");
+  job.constraint.budget = 0.004;
+  job.optimizer.lr = 3e-3;
+  job.epochs = 1000;
+  job.max_steps = 60;
+  job.evaluate.every_steps = 0;
+  job.checkpoint.every_steps = 1000;
+  job.parallel.shard = "none";
+  std::vector<EventMetrics> steps;
+  const Trajectory whole = TrainInThreads(tiny, job, 2, &steps);
+  job.parallel.shard = "optimizer";
+  const Trajectory sharded = TrainInThreads(tiny, job, 2, &steps);
+  if (::testing::Test::HasFatalFailure()) return;
+  EXPECT_NE(steps.back().at("constraint/moved"), 1);
+  EXPECT_LT(Between(sharded, whole).weights, 1e-6);
 }
 
 class ShardedTraffic : public ::testing::TestWithParam<const char*> {};
