@@ -69,7 +69,8 @@ def published_tokenizer(family):
 
     file = pathlib.Path(VOCABULARIES) / ("tokenizer.model" if family == "llama" else "qwen.tiktoken")
     ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in file.read_bytes().splitlines() if line)}
-    spelled = lambda token: "".join(bytes_to_unicode()[byte] for byte in token)
+    table = bytes_to_unicode()
+    spelled = lambda token: "".join(table[byte] for byte in token)
     merges = []
     for token, rank in ranks.items():
         parts = [(token[:i], token[i:]) for i in range(1, len(token))]
