@@ -1,5 +1,6 @@
 #include "train/nf4/nf4_rows.h"
 
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -52,6 +53,13 @@ TEST(Nf4Rows, BFloat16IsRoundedToTheNearest) {
   std::vector<uint16_t> out(2);
   WriteNf4AsBFloat16(codes.data(), absmax.data(), {0, 1, 64, 2}, out.data());
   EXPECT_EQ(out, (std::vector<uint16_t>{0x3F39, 0xBF32}));  // 0.72266, -0.69531
+  // Half way between two: to the even one.
+  for (const auto& [value, bits] :
+       {std::pair{1.00390625F, 0x3F80}, std::pair{1.01171875F, 0x3F82}}) {
+    const uint8_t ones = 0xFF;
+    WriteNf4AsBFloat16(&ones, &value, {0, 1, 64, 2}, out.data());
+    EXPECT_EQ(out[0], bits) << value;
+  }
 }
 
 }  // namespace
