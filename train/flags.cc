@@ -172,7 +172,9 @@ void AddExport(FlagSet app, Flags* flags) {
           "RUN/checkpoints/step-N; with --merge also an adapter of PEFT")
       .Required();
   app.Add("--out", &flags->out, "Hugging Face folder to create").Type("DIR").Required();
-  app.Add("--model", &flags->model, "Folder the run started from; default: its job's").Type("DIR");
+  app.Add("--model", &flags->model,
+          "Model the run, or the adapter, started from; default: as it says")
+      .Type("DIR");
   app.Add("--job", &flags->job, "Job file of the run; default: RUN/job.yaml").Type("FILE");
   app.Add("--merge", &flags->merge, "Of an adapter: the model with it; else PEFT's two files");
 }
