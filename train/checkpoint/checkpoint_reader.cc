@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -132,6 +133,36 @@ absl::StatusOr<StoredTensors> OpenTensors(const std::string& folder, absl::strin
   return world == 1 ? StoredTensors::Open(paths[0]) : StoredTensors::OpenPieces(paths);
 }
 
+absl::StatusOr<SavedCheckpoint> OpenVerified(const std::string& folder,
+                                             const CheckpointManifest& manifest) {
+  SavedCheckpoint checkpoint;
+  checkpoint.info = {folder, manifest.step, manifest.score};
+  checkpoint.world = manifest.world;
+  const auto at = [&](const char* name) { return absl::StrCat(folder, "/", name); };
+  FPO_ASSIGN_OR_RETURN(checkpoint.model, OpenTensors(folder, kModelRankStem, manifest.world));
+  FPO_ASSIGN_OR_RETURN(checkpoint.optimizer,
+                       OpenTensors(folder, kOptimizerRankStem, manifest.world));
+  FPO_ASSIGN_OR_RETURN(checkpoint.state_json, ReadFile(at("state.json")));
+  FPO_ASSIGN_OR_RETURN(checkpoint.digest, Sha256OfFile(at("manifest.json")));
+  return checkpoint;
+}
+
+absl::Status CheckSize(const std::string& path, const ManifestFile& file) {
+  std::error_code error;
+  const uintmax_t bytes = fs::file_size(path, error);
+  if (error) return absl::DataLossError(absl::StrCat(path, " is missing: ", error.message()));
+  if (bytes == file.bytes) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(path, " has ", bytes, " bytes, its manifest says ", file.bytes));
+}
+
+absl::Status CheckDigest(const std::string& path, const ManifestFile& file) {
+  FPO_ASSIGN_OR_RETURN(const Digest digest, Sha256OfFile(path));
+  if (ToHex(digest) == file.sha256) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(path, " has SHA-256 ", ToHex(digest), ", its manifest says ", file.sha256));
+}
+
 }  // namespace
 
 std::vector<CheckpointInfo> ListCheckpoints(const std::string& out) {
@@ -160,18 +191,8 @@ absl::Status VerifyCheckpoint(const std::string& folder) {
   }
   for (const ManifestFile& file : manifest.files) {
     const std::string path = absl::StrCat(folder, "/", file.name);
-    std::error_code error;
-    const uintmax_t bytes = fs::file_size(path, error);
-    if (error) return absl::DataLossError(absl::StrCat(path, " is missing: ", error.message()));
-    if (bytes != file.bytes) {
-      return absl::DataLossError(
-          absl::StrCat(path, " has ", bytes, " bytes, its manifest says ", file.bytes));
-    }
-    FPO_ASSIGN_OR_RETURN(const Digest digest, Sha256OfFile(path));
-    if (ToHex(digest) != file.sha256) {
-      return absl::DataLossError(
-          absl::StrCat(path, " has SHA-256 ", ToHex(digest), ", its manifest says ", file.sha256));
-    }
+    FPO_RETURN_IF_ERROR(CheckSize(path, file));
+    FPO_RETURN_IF_ERROR(CheckDigest(path, file));
   }
   return absl::OkStatus();
 }
@@ -179,15 +200,24 @@ absl::Status VerifyCheckpoint(const std::string& folder) {
 absl::StatusOr<SavedCheckpoint> ReadCheckpoint(const std::string& folder) {
   FPO_RETURN_IF_ERROR(VerifyCheckpoint(folder));
   FPO_ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(folder));
-  SavedCheckpoint checkpoint;
-  checkpoint.info = {folder, manifest.step, manifest.score};
-  checkpoint.world = manifest.world;
-  const auto at = [&](const char* name) { return absl::StrCat(folder, "/", name); };
-  FPO_ASSIGN_OR_RETURN(checkpoint.model, OpenTensors(folder, kModelRankStem, manifest.world));
-  FPO_ASSIGN_OR_RETURN(checkpoint.optimizer,
-                       OpenTensors(folder, kOptimizerRankStem, manifest.world));
-  FPO_ASSIGN_OR_RETURN(checkpoint.state_json, ReadFile(at("state.json")));
-  FPO_ASSIGN_OR_RETURN(checkpoint.digest, Sha256OfFile(at("manifest.json")));
+  return OpenVerified(folder, manifest);
+}
+
+absl::StatusOr<SavedCheckpoint> OpenCheckpoint(const std::string& folder) {
+  FPO_ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(folder));
+  std::map<std::string, ManifestFile> by_path;
+  for (const ManifestFile& file : manifest.files) {
+    const std::string path = absl::StrCat(folder, "/", file.name);
+    FPO_RETURN_IF_ERROR(CheckSize(path, file));
+    if (file.name == "state.json") FPO_RETURN_IF_ERROR(CheckDigest(path, file));
+    by_path[path] = file;
+  }
+  FPO_ASSIGN_OR_RETURN(SavedCheckpoint checkpoint, OpenVerified(folder, manifest));
+  const auto check = [by_path](const std::string& path) {
+    return CheckDigest(path, by_path.at(path));
+  };
+  checkpoint.model.CheckBeforeUse(check);
+  checkpoint.optimizer.CheckBeforeUse(check);
   return checkpoint;
 }
 

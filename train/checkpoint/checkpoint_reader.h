@@ -19,6 +19,8 @@ struct CheckpointInfo {
   std::optional<double> score;  // as given to the writer
 };
 
+// That of one rank is model.safetensors, optimizer.safetensors and state.json; one of several has
+// the first two of each rank (rank_files.h), as pieces that make up every tensor.
 struct SavedCheckpoint {
   CheckpointInfo info;
   int64_t world = 1;    // ranks that wrote it
@@ -32,14 +34,14 @@ struct SavedCheckpoint {
 // when the folder does not exist.
 std::vector<CheckpointInfo> ListCheckpoints(const std::string& out);
 
-// A checkpoint of one rank is model.safetensors, optimizer.safetensors and state.json; one of
-// several has the first two of each rank (rank_files.h), as pieces that make up every tensor.
-
 // Sizes and SHA-256 of every file against manifest.json, and its step against the folder's name.
 // DataLoss names the file that differs.
 absl::Status VerifyCheckpoint(const std::string& folder);
 
 absl::StatusOr<SavedCheckpoint> ReadCheckpoint(const std::string& folder);  // verified first
+// The same, but a file of tensors is verified when something of it is read for the first time: for
+// a rank that reads a part of a checkpoint that another one has verified.
+absl::StatusOr<SavedCheckpoint> OpenCheckpoint(const std::string& folder);
 
 struct SkippedCheckpoint {
   int64_t step = 0;

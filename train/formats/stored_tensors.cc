@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/status_macros.h"
 #include "train/formats/piece_file.h"
 #include "train/formats/tensor_type.h"
@@ -26,6 +29,34 @@ absl::Status InTwo(const std::string& name, const std::string& one, const std::s
 }
 
 }  // namespace
+
+// Which files have been checked; shared by copies of one object.
+class StoredTensors::Checks {
+ public:
+  explicit Checks(std::function<absl::Status(const std::string& path)> check)
+      : check_(std::move(check)) {}
+
+  absl::Status Run(const std::string& path) {
+    absl::MutexLock lock(&mutex_);
+    if (passed_.count(path) != 0) return absl::OkStatus();
+    FPO_RETURN_IF_ERROR(check_(path));
+    passed_.insert(path);
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::function<absl::Status(const std::string& path)> check_;
+  absl::Mutex mutex_;
+  std::set<std::string> passed_ ABSL_GUARDED_BY(mutex_);
+};
+
+void StoredTensors::CheckBeforeUse(std::function<absl::Status(const std::string& path)> check) {
+  checks_ = std::make_shared<Checks>(std::move(check));
+}
+
+absl::Status StoredTensors::Check(const Part& part) const {
+  return checks_ == nullptr ? absl::OkStatus() : checks_->Run(part.file->path());
+}
 
 absl::StatusOr<StoredTensors> StoredTensors::Open(const std::string& path) {
   StoredTensors tensors;
@@ -139,6 +170,7 @@ absl::StatusOr<TensorEntry> StoredTensors::Entry(const std::string& name) const 
 absl::StatusOr<at::Tensor> StoredTensors::Tensor(const std::string& name) const {
   FPO_ASSIGN_OR_RETURN(const Stored* const stored, Find(name));
   if (stored->parts.size() == 1) {
+    FPO_RETURN_IF_ERROR(Check(stored->parts.front()));
     FPO_ASSIGN_OR_RETURN(const at::Tensor all, stored->parts.front().file->Tensor(name));
     return all.view(stored->shape);
   }
@@ -159,6 +191,7 @@ absl::StatusOr<at::Tensor> StoredTensors::Range(const std::string& name, int64_t
   for (const Part& part : stored->parts) {
     const int64_t from = std::max(begin, part.begin), to = std::min(end, part.end);
     if (from >= to) continue;
+    FPO_RETURN_IF_ERROR(Check(part));
     FPO_ASSIGN_OR_RETURN(const at::Tensor there, part.file->Tensor(name));
     const at::Tensor here = there.view(-1).narrow(0, from - part.begin, to - from);
     if (from == begin && to == end) return here;
@@ -175,6 +208,7 @@ absl::StatusOr<std::vector<absl::string_view>> StoredTensors::Bytes(const std::s
   FPO_ASSIGN_OR_RETURN(const Stored* const stored, Find(name));
   std::vector<absl::string_view> bytes;
   for (const Part& part : stored->parts) {
+    FPO_RETURN_IF_ERROR(Check(part));
     FPO_ASSIGN_OR_RETURN(const absl::string_view here, part.file->Bytes(name));
     bytes.push_back(here);
   }

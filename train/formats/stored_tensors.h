@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,6 +27,9 @@ class StoredTensors {
   // Of one file for each rank, in their order. DataLoss names the file of another rank, world or
   // set, and the tensor of which elements are missing or in two files.
   static absl::StatusOr<StoredTensors> OpenPieces(const std::vector<std::string>& paths);
+  // From here on a file is checked before anything of it is given out, once for all copies of this
+  // object: what is not read is not checked. Its error is that of the call.
+  void CheckBeforeUse(std::function<absl::Status(const std::string& path)> check);
   // All tensors of a file of whole ones. DataLoss names one that is there already, and both files.
   absl::Status AddFile(const std::shared_ptr<const SafetensorsFile>& file);
 
@@ -49,6 +53,7 @@ class StoredTensors {
   absl::Status CheckUnchanged() const;  // MappedFile, of every file
 
  private:
+  class Checks;
   struct Part {
     int64_t begin = 0;  // elements of the whole
     int64_t end = 0;
@@ -63,10 +68,12 @@ class StoredTensors {
                          int64_t world);
   absl::Status CheckCovered();
   absl::StatusOr<const Stored*> Find(const std::string& name) const;
+  absl::Status Check(const Part& part) const;
 
   std::string set_;  // of the pieces
   std::map<std::string, Stored> tensors_;
   std::vector<std::shared_ptr<const SafetensorsFile>> files_;
+  std::shared_ptr<Checks> checks_;  // null: none
 };
 
 }  // namespace fpo::train

@@ -160,17 +160,19 @@ absl::Status Trainer::Resume() {
 absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const CheckpointChoice& choice,
                                                     TrainingState* state) {
   const std::string folder = folder_.File(absl::StrCat("checkpoints/step-", choice.step));
-  auto checkpoint = ReadCheckpoint(folder);
-  if (!checkpoint.ok()) {
-    return FailWith(ExitCode::kStorage, absl::StrCat("rank 0 resumes from ", folder, ", this rank ",
-                                                     "cannot: ", checkpoint.status().message()));
-  }
-  if (checkpoint->digest != choice.digest) {
+  auto checkpoint = OpenCheckpoint(folder);
+  if (checkpoint.ok() && checkpoint->digest != choice.digest) {
     return FailWith(
         ExitCode::kStorage,
         absl::StrCat(folder, " is not the same for rank 0 and rank ", environment_.group.rank()));
   }
-  FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(*checkpoint, update_.get()));
+  auto restored = checkpoint.ok() ? RestoreCheckpoint(*checkpoint, update_.get()));optimizer_.get())
+                                  : absl::StatusOr<TrainingState>(checkpoint.status());
+  if (!restored.ok()) {
+    return FailWith(ExitCode::kStorage, absl::StrCat("rank 0 resumes from ", folder, ", this rank ",
+                                                     "cannot: ", restored.status().message()));
+  }
+  *state = *std::move(restored);
   return checkpoint;
 }
 
@@ -330,8 +332,7 @@ absl::StatusOr<bool> Trainer::ShouldStop() {
 }
 
 absl::Status Trainer::Start() {
-  std::string note;
-  FPO_RETURN_IF_ERROR(checkpoints_.FindFolder(&note));
+  FPO_ASSIGN_OR_RETURN(const std::string note, checkpoints_.FindFolder());
   if (!note.empty()) Warn(WarningEvent(note));
   if (environment_.group.rank() == 0) {
     FPO_ASSIGN_OR_RETURN(

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -78,20 +79,26 @@ std::string RankCheckpoints::What() const {
   return absl::StrCat("checkpoint of step ", pending_->written.step);
 }
 
-absl::Status RankCheckpoints::FindFolder(std::string* note) {
-  if (group_.world() == 1) return absl::OkStatus();
+absl::StatusOr<std::string> RankCheckpoints::FindFolder() {
+  std::string note;
+  if (group_.world() == 1) return note;
   const std::optional<OutputHolder> holder = LastHolderOf(out_);
-  FPO_ASSIGN_OR_RETURN(const std::vector<std::string> seen,
-                       GatherTexts(holder.has_value() ? holder->nonce : "", group_));
-  shared_ = !seen[0].empty();
-  for (size_t rank = 1; rank < seen.size(); ++rank) {
-    if (seen[rank] == seen[0]) continue;
+  const std::string host = HolderOf("").host;
+  FPO_ASSIGN_OR_RETURN(
+      const std::vector<std::string> seen,
+      GatherTexts(absl::StrCat(host, "\n", holder.has_value() ? holder->nonce : ""), group_));
+  const auto nonce_of = [](absl::string_view text) { return text.substr(text.find('\n') + 1); };
+  shared_ = !nonce_of(seen[0]).empty();
+  on_this_host_ = 0;
+  for (size_t rank = 0; rank < seen.size(); ++rank) {
+    on_this_host_ += absl::StartsWith(seen[rank], host + "\n");
+    if (nonce_of(seen[rank]) == nonce_of(seen[0])) continue;
     shared_ = false;
-    *note = absl::StrCat("rank ", rank, " does not see the output folder ", out_,
-                         " of rank 0, which therefore writes the checkpoints alone; on a file "
-                         "system that all hosts share each rank writes a part of them");
+    note = absl::StrCat("rank ", rank, " does not see the output folder ", out_,
+                        " of rank 0, which therefore writes the checkpoints alone; on a file "
+                        "system that all hosts share each rank writes a part of them");
   }
-  return absl::OkStatus();
+  return note;
 }
 
 absl::Status RankCheckpoints::Write(const CheckpointContent& content, std::optional<double> score,
@@ -119,10 +126,10 @@ absl::StatusOr<std::string> RankCheckpoints::Begin(int64_t step) {
   return absl::StrCat(out_, "/checkpoints/", text);
 }
 
-// None when memory has no room for it.
+// None when memory has no room for it and those of the other ranks of this host.
 std::optional<CheckpointShard> RankCheckpoints::CopyOf(const CheckpointShard& shard) const {
   const int64_t bytes = BytesOf(shard.model) + BytesOf(shard.optimizer);
-  const int64_t room = options_.memory_bytes.value_or(AvailableMemoryBytes());
+  const int64_t room = options_.memory_bytes.value_or(AvailableMemoryBytes()) / on_this_host_;
   if (bytes + bytes / 8 > room) return std::nullopt;  // the next step may need a little more
   CheckpointShard copy = shard;
   try {

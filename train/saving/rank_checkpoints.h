@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "train/checkpoint/checkpoint_shard.h"
 #include "train/collective/process_group.h"
@@ -28,8 +29,8 @@ class RankCheckpoints {
                   ProcessGroup& group);
 
   // Before the first write: finds out whether all ranks see one output folder, whose lock the first
-  // one holds. Where they do not, the first rank writes whole checkpoints and `note` says so.
-  absl::Status FindFolder(std::string* note);
+  // one holds. Where they do not, the first rank writes whole checkpoints, and a sentence says so.
+  absl::StatusOr<std::string> FindFolder();
 
   bool shared() const { return shared_; }  // they see one folder, and are several
 
@@ -47,8 +48,12 @@ class RankCheckpoints {
   // For a run that ends with an error, where the other ranks may make no more calls.
   void Abandon();
 
+  // After FindFolder: whether each rank writes its part. Else only the first one writes, and must
+  // have everything.
+  bool in_parts() const { return shared_; }
   bool writing() const { return alone_.writing() || pending_.has_value(); }
-  double seconds() const { return alone_.seconds() + seconds_; }  // as BackgroundCheckpoints
+  bool copies() const { return alone_.writing() || side_.running(); }  // it is written beside
+  double seconds() const { return alone_.seconds() + seconds_; }       // as BackgroundCheckpoints
 
  private:
   // What this rank has begun and no rank has published.
@@ -73,6 +78,7 @@ class RankCheckpoints {
   BackgroundCheckpoints alone_;
   CheckpointWriter writer_;  // the first rank's
   bool shared_ = false;
+  int64_t on_this_host_ = 1;  // ranks, which share its memory
   double seconds_ = 0;
   std::optional<Pending> pending_;
   SideWrite side_;  // writes into pending_: destroyed before it

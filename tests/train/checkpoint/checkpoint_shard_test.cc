@@ -141,6 +141,25 @@ TEST_F(CheckpointShardTest, LostAndForeignFilesAreNamed) {
   EXPECT_THAT(Loss(unlisted), HasSubstr("-of-3.safetensors is not listed"));
 }
 
+// A rank that resumes reads, and verifies, the files that have something of its own.
+TEST_F(CheckpointShardTest, OpenedItIsVerifiedWhereItIsRead) {
+  const std::string folder = Write(1, 2);
+  const std::string part = folder + "/model-rank-1-of-2.safetensors";
+  std::string bytes = Slurp(part);
+  bytes.back() ^= 1;
+  folder_.Put("checkpoints/step-1/model-rank-1-of-2.safetensors", bytes);
+  EXPECT_THAT(Loss(folder), HasSubstr(part));
+  const auto opened = OpenCheckpoint(folder);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_TRUE(at::equal(*opened->model.Range("a", 0, 20), at::arange(20, at::kFloat)));
+  EXPECT_TRUE(opened->optimizer.Tensor("step").ok());
+  const absl::Status damaged = opened->model.Tensor("t").status();
+  EXPECT_TRUE(absl::IsDataLoss(damaged)) << damaged;
+  EXPECT_THAT(std::string(damaged.message()), HasSubstr(part));
+  std::filesystem::resize_file(part, 20);
+  EXPECT_TRUE(absl::IsDataLoss(OpenCheckpoint(folder).status())) << "sizes are all compared";
+}
+
 TEST_F(CheckpointShardTest, IsNotPublishedWithoutAFileOfARank) {
   const auto building = writer_.Begin(1);
   const auto files =

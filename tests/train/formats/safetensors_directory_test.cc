@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -141,6 +143,49 @@ TEST(SafetensorsDirectoryTest, DigestSeesNamesTypesShapesAndValues) {
   EXPECT_NE(base, digest({{"a", at::ones({4, 1})}}));
   EXPECT_NE(base, digest({{"a", at::ones({2, 2}) + 1e-6}}));
   EXPECT_NE(base, digest({{"a", at::ones({2, 2}).to(at::kInt)}}));
+}
+
+// Memory of this process that no file backs: what the kernel cannot take back.
+int64_t OwnBytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("RssAnon:", 0) == 0) return std::stoll(line.substr(8)) << 10;
+  }
+  return 0;
+}
+
+// A rank that keeps an eighth of each tensor has an eighth of the folder in memory, however large
+// that is: the rest of what it reads are pages of the files, which all ranks of a host share.
+TEST(SafetensorsDirectoryTest, ARankThatKeepsAPartHoldsNoMore) {
+  constexpr int64_t kMiB = 1 << 20, kRanks = 8;
+  std::vector<int64_t> held;
+  for (const int64_t mib : {64, 256}) {
+    ScratchFolder folder;
+    LazyTensors weights;
+    for (int64_t i = 0; i < 8; ++i) {
+      const auto make = [mib]() -> absl::StatusOr<at::Tensor> {
+        return at::ones({mib, kMiB / 16}, at::kBFloat16);
+      };
+      weights["w" + std::to_string(i)] = {at::kBFloat16, {mib, kMiB / 16}, make};
+    }
+    ASSERT_TRUE(WriteShardedSafetensors(folder.path(), weights, 100 * kMiB).ok());
+    const int64_t before = OwnBytes();
+    if (before == 0) GTEST_SKIP() << "/proc/self/status does not say RssAnon";
+    const auto directory = SafetensorsDirectory::Open(folder.path());
+    ASSERT_TRUE(directory.ok()) << directory.status();
+    ASSERT_TRUE(directory->WeightsDigest().ok());
+    std::vector<at::Tensor> kept;
+    for (const std::string& name : directory->Names()) {
+      const int64_t part = directory->Entry(name)->Elements() / kRanks;
+      const auto range = directory->Range(name, 3 * part, 4 * part);
+      ASSERT_TRUE(range.ok()) << range.status();
+      kept.push_back(range->clone());
+    }
+    held.push_back(OwnBytes() - before);
+    std::cout << "folder of " << mib << " MiB, an eighth kept: " << held.back() / kMiB
+              << " MiB of memory" << std::endl;
+    EXPECT_LE(held.back(), mib * kMiB / kRanks + 4 * kMiB);
+  }
 }
 
 }  // namespace

@@ -114,6 +114,24 @@ TEST_F(StoredTensorsTest, FilesOfAnotherRankWorldOrSetAreNamed) {
   EXPECT_TRUE(absl::IsNotFound(StoredTensors::OpenPieces({folder_ / "none"}).status()));
 }
 
+TEST_F(StoredTensorsTest, AFileIsCheckedOnceAndOnlyWhenItIsRead) {
+  auto tensors = StoredTensors::OpenPieces(Files({{0, 5}, {5, 12}}));
+  ASSERT_TRUE(tensors.ok());
+  std::vector<std::string> checked;
+  tensors->CheckBeforeUse([&](const std::string& path) {
+    checked.push_back(path);
+    return path == folder_ / "rank-1" ? absl::DataLossError("torn") : absl::OkStatus();
+  });
+  const StoredTensors copy = *tensors;
+  EXPECT_TRUE(tensors->Entry("a").ok());
+  EXPECT_TRUE(tensors->Range("a", 0, 3).ok());
+  EXPECT_TRUE(copy.Range("a", 2, 5).ok());
+  EXPECT_THAT(checked, ElementsAre(folder_ / "rank-0"));
+  EXPECT_EQ(tensors->Range("a", 4, 6).status(), absl::DataLossError("torn"));
+  EXPECT_FALSE(tensors->Tensor("a").ok());
+  EXPECT_FALSE(tensors->Bytes("a").ok());
+}
+
 TEST_F(StoredTensorsTest, WholeFilesAreViews) {
   ASSERT_TRUE(WriteSafetensors(folder_ / "w", {{"a", whole_}, {"s", at::scalar_tensor(2.5)}}).ok());
   const auto tensors = StoredTensors::Open(folder_ / "w");

@@ -33,7 +33,10 @@ class AnnouncedSteps final : public EventSink {
 // One rank of a run: its checkpoints, and the tensors that all ranks have alike.
 struct SavingRank {
   SavingRank(const std::string& out, bool background, ProcessGroup& group)
-      : checkpoints(out, Options(background), events, group) {}
+      : SavingRank(out, Options(background), group) {}
+  SavingRank(const std::string& out, const BackgroundCheckpoints::Options& options,
+             ProcessGroup& group)
+      : checkpoints(out, options, events, group) {}
   static BackgroundCheckpoints::Options Options(bool background) {
     BackgroundCheckpoints::Options options;
     options.writer.keep_last = 10;
@@ -87,9 +90,8 @@ class RankCheckpointsTest : public ::testing::Test {
 TEST_F(RankCheckpointsTest, EachRankWritesItsPartBesideTraining) {
   AsRanks(2, [&](ProcessGroup& group) {
     SavingRank rank(folder_.path(), /*background=*/true, group);
-    std::string note;
-    ASSERT_TRUE(rank.checkpoints.FindFolder(&note).ok());
-    EXPECT_EQ(note, "");
+    EXPECT_EQ(rank.checkpoints.FindFolder().value(), "");
+    EXPECT_TRUE(rank.checkpoints.in_parts());
     ASSERT_TRUE(rank.checkpoints.Write(rank.Content(1), 0.5, /*last=*/false).ok());
     EXPECT_TRUE(rank.checkpoints.writing());
     rank.weight.fill_(2);
@@ -122,8 +124,7 @@ TEST_F(RankCheckpointsTest, EachRankWritesItsPartBesideTraining) {
 TEST_F(RankCheckpointsTest, WithoutBackgroundItIsCompleteOnReturn) {
   AsRanks(2, [&](ProcessGroup& group) {
     SavingRank rank(folder_.path(), /*background=*/false, group);
-    std::string note;
-    ASSERT_TRUE(rank.checkpoints.FindFolder(&note).ok());
+    ASSERT_TRUE(rank.checkpoints.FindFolder().ok());
     ASSERT_TRUE(rank.checkpoints.Write(rank.Content(1), {}, /*last=*/false).ok());
     EXPECT_FALSE(rank.checkpoints.writing());
     EXPECT_EQ(ListCheckpoints(folder_.path()).size(), 1u);
@@ -132,12 +133,29 @@ TEST_F(RankCheckpointsTest, WithoutBackgroundItIsCompleteOnReturn) {
   EXPECT_EQ(Saved(1), 1);
 }
 
+// Two ranks of one host copy at the same time: memory must have room for both.
+TEST_F(RankCheckpointsTest, WithoutMemoryForTheCopiesOfItsHostARankWritesAtOnce) {
+  constexpr int64_t kCopies = 2 * 300'000 * 4;  // of both ranks
+  for (const int64_t memory : {kCopies, kCopies + kCopies / 4}) {
+    AsRanks(2, [&](ProcessGroup& group) {
+      BackgroundCheckpoints::Options options = SavingRank::Options(true);
+      options.memory_bytes = memory;
+      SavingRank rank(folder_.path(), options, group);
+      ASSERT_TRUE(rank.checkpoints.FindFolder().ok());
+      ASSERT_TRUE(rank.checkpoints.Write(rank.Content(memory), {}, /*last=*/false).ok());
+      EXPECT_EQ(rank.checkpoints.copies(), memory > kCopies);
+      EXPECT_TRUE(rank.checkpoints.writing()) << "published at a step boundary all the same";
+      while (rank.checkpoints.writing()) ASSERT_TRUE(rank.checkpoints.Poll().ok());
+    });
+    EXPECT_EQ(Saved(memory), 1);
+  }
+}
+
 // Ranks may own any pieces, and need not own any.
 TEST_F(RankCheckpointsTest, PiecesOfAShardedStateAreWrittenAsTheyAre) {
   AsRanks(2, [&](ProcessGroup& group) {
     SavingRank rank(folder_.path(), /*background=*/true, group);
-    std::string note;
-    ASSERT_TRUE(rank.checkpoints.FindFolder(&note).ok());
+    ASSERT_TRUE(rank.checkpoints.FindFolder().ok());
     CheckpointShard shard = {4, group.rank(), 2, {}, {}};
     if (group.rank() == 0) {
       shard.model = {{"w", {2, 3}, 4, 6, at::full({2}, 5.0)}};
@@ -161,8 +179,7 @@ TEST_F(RankCheckpointsTest, OneRanksFailureIsEveryRanks) {
   ASSERT_TRUE(ArmFailpoint("checkpoint.shard_written=error@2").ok());
   AsRanks(2, [&](ProcessGroup& group) {
     SavingRank rank(folder_.path(), /*background=*/true, group);
-    std::string note;
-    ASSERT_TRUE(rank.checkpoints.FindFolder(&note).ok());
+    ASSERT_TRUE(rank.checkpoints.FindFolder().ok());
     ASSERT_TRUE(rank.checkpoints.Write(rank.Content(1), {}, /*last=*/false).ok());
     const absl::Status finished = rank.checkpoints.Finish();
     EXPECT_EQ(ExitCodeOf(finished), ExitCode::kStorage);
@@ -178,8 +195,7 @@ TEST_F(RankCheckpointsTest, AFolderThatTheFirstCannotMakeIsEveryRanksFailure) {
   folder_.Put("checkpoints", "a file");
   AsRanks(2, [&](ProcessGroup& group) {
     SavingRank rank(folder_.path(), /*background=*/true, group);
-    std::string note;
-    ASSERT_TRUE(rank.checkpoints.FindFolder(&note).ok());
+    ASSERT_TRUE(rank.checkpoints.FindFolder().ok());
     const absl::Status begun = rank.checkpoints.Write(rank.Content(1), {}, /*last=*/false);
     EXPECT_EQ(ExitCodeOf(begun), ExitCode::kStorage);
     EXPECT_THAT(std::string(begun.message()), HasSubstr("cannot create"));
@@ -192,9 +208,9 @@ TEST_F(RankCheckpointsTest, WithoutASharedFolderTheFirstRankWritesAll) {
   AsRanks(2, [&](ProcessGroup& group) {
     SavingRank rank(group.rank() == 0 ? folder_.path() : folder_ / "elsewhere", /*background=*/true,
                     group);
-    std::string note;
-    ASSERT_TRUE(rank.checkpoints.FindFolder(&note).ok());
-    EXPECT_THAT(note, HasSubstr("rank 1 does not see the output folder"));
+    EXPECT_THAT(rank.checkpoints.FindFolder().value(),
+                HasSubstr("rank 1 does not see the output folder"));
+    EXPECT_FALSE(rank.checkpoints.in_parts());
     ASSERT_TRUE(rank.checkpoints.Write(rank.Content(1), {}, /*last=*/false).ok());
     ASSERT_TRUE(rank.checkpoints.Poll().ok());
     ASSERT_TRUE(rank.checkpoints.Finish().ok());
@@ -210,8 +226,7 @@ TEST_F(RankCheckpointsTest, WithoutASharedFolderTheFirstRankWritesAll) {
 TEST_F(RankCheckpointsTest, WhatIsAbandonedDoesNotCount) {
   AsRanks(2, [&](ProcessGroup& group) {
     SavingRank rank(folder_.path(), /*background=*/true, group);
-    std::string note;
-    ASSERT_TRUE(rank.checkpoints.FindFolder(&note).ok());
+    ASSERT_TRUE(rank.checkpoints.FindFolder().ok());
     ASSERT_TRUE(rank.checkpoints.Write(rank.Content(1), {}, /*last=*/false).ok());
     if (group.rank() == 1) return rank.checkpoints.Abandon();
     rank.checkpoints.Abandon();
@@ -223,8 +238,7 @@ TEST_F(RankCheckpointsTest, WhatIsAbandonedDoesNotCount) {
 TEST_F(RankCheckpointsTest, OneRankWritesAsEver) {
   SingleProcessGroup group;
   SavingRank rank(folder_.path(), /*background=*/true, group);
-  std::string note;
-  ASSERT_TRUE(rank.checkpoints.FindFolder(&note).ok());
+  ASSERT_TRUE(rank.checkpoints.FindFolder().ok());
   ASSERT_TRUE(rank.checkpoints.Write(rank.Content(1), {}, /*last=*/false).ok());
   ASSERT_TRUE(rank.checkpoints.Finish().ok());
   EXPECT_THAT(rank.events.steps, ElementsAre(1));
