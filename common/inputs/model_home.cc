@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/files/posix_status.h"
-#include "common/inputs/rank_files.h"
+#include "common/inputs/weights/rank_files.h"
 #include "common/status_macros.h"
 
 namespace fpo {

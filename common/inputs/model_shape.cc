@@ -7,7 +7,7 @@
 #include "common/files/posix_status.h"
 #include "common/inputs/model_home.h"
 #include "common/inputs/model_kind.h"
-#include "common/inputs/weight_files.h"
+#include "common/inputs/weights/weight_files.h"
 #include "common/status_macros.h"
 
 namespace fpo {

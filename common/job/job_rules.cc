@@ -10,6 +10,7 @@
 #include "common/job/method_table.h"
 #include "common/job/sections/adapter_fields.h"
 #include "common/job/sections/evaluate_fields.h"
+#include "common/job/sections/parallel_fields.h"
 #include "common/job/sections/resources_fields.h"
 
 namespace fpo {
@@ -32,6 +33,7 @@ class Rules {
     CheckNumbers();
     CheckBudgetAndSets();
     for (JobProblem& problem : AdapterProblems(c_)) problems_.push_back(std::move(problem));
+    for (JobProblem& problem : ParallelProblems(c_)) problems_.push_back(std::move(problem));
     for (JobProblem& problem : EvaluateProblems(c_)) problems_.push_back(std::move(problem));
     return std::move(problems_);
   }
@@ -319,23 +321,6 @@ class Rules {
                  absl::StrCat("\"", sets[i].name, "\" is another set's name"));
       }
     }
-  }
-
-  void CheckAdapter() {
-    if (!Trains() && c_.parallel.shard != "auto") {
-      Complain("parallel.shard", absl::StrCat("kind ", c_.kind, " trains nothing: leave it out"));
-    }
-    if (!c_.adapter.on()) {
-      if (!c_.adapter.path.empty()) {
-        Complain("adapter.path", "is read with adapter.kind: lora; add that, or leave it out");
-      }
-      return;
-    }
-    if (!Trains()) {
-      Complain("adapter.kind", absl::StrCat("kind ", c_.kind, " trains no adapter: leave it out"));
-    }
-    const std::string wrong = UnknownTarget(c_.adapter.targets);
-    if (!wrong.empty()) Complain("adapter.targets", wrong);
   }
 
   void CheckSet(const std::string& key, const FeatureSetSection& set) {

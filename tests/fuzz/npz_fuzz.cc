@@ -7,7 +7,7 @@
 #include "tests/fuzz/fuzz_check.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
-#include "train/formats/npz.h"
+#include "train/formats/npz/npz.h"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "absl/strings/strip.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
-#include "common/inputs/rank_files.h"
+#include "common/inputs/weights/rank_files.h"
 #include "common/status_macros.h"
 
 namespace fpo::train {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/failpoint.h"
-#include "common/inputs/rank_files.h"
+#include "common/inputs/weights/rank_files.h"
 #include "common/status_macros.h"
 
 namespace fpo::train {

@@ -9,7 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "train/formats/npz.h"
+#include "train/formats/npz/npz.h"
 #include "train/formats/safetensors.h"
 #include "train/formats/tensor_type.h"
 

@@ -15,7 +15,7 @@
 #include "common/inputs/sae_config.h"
 #include "common/inputs/sae_fit.h"
 #include "common/status_macros.h"
-#include "train/formats/npz.h"
+#include "train/formats/npz/npz.h"
 #include "train/formats/sae_arrays.h"
 #include "train/formats/tensor_type.h"
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/inputs/weight_files.h"
+#include "common/inputs/weights/weight_files.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/formats/digest_cache.h"

@@ -9,7 +9,7 @@
 #include "common/files/lfs_pointer.h"
 #include "common/files/posix_status.h"
 #include "common/hash.h"
-#include "common/inputs/foreign_weights.h"
+#include "common/inputs/weights/foreign_weights.h"
 #include "common/inputs/model_home.h"
 #include "common/inputs/sae_fit.h"
 #include "common/observe/work.h"

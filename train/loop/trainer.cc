@@ -1,7 +1,6 @@
 #include "train/loop/trainer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -15,10 +14,8 @@
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
 #include "train/loop/budget_end.h"
-#include "train/loop/utilisation.h"
 #include "train/optim/grad_clip.h"
 #include "train/runs/data_plan.h"
-#include "train/runs/rank_agreement.h"
 #include "train/runs/run_contents.h"
 #include "train/runs/start_checks.h"
 
@@ -28,8 +25,6 @@ namespace {
 MicroBatchSize::Options MicroBatches(const JobConfig& job, c10::Device device) {
   return {job.batch.tokens_per_microbatch, job.retry.on_oom == "retry", device};
 }
-
-double Since(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
 
 }  // namespace
 
@@ -166,7 +161,7 @@ absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const CheckpointChoice& choi
         ExitCode::kStorage,
         absl::StrCat(folder, " is not the same for rank 0 and rank ", environment_.group.rank()));
   }
-  auto restored = checkpoint.ok() ? RestoreCheckpoint(*checkpoint, update_.get()));optimizer_.get())
+  auto restored = checkpoint.ok() ? RestoreCheckpoint(*checkpoint, update_.get())
                                   : absl::StatusOr<TrainingState>(checkpoint.status());
   if (!restored.ok()) {
     return FailWith(ExitCode::kStorage, absl::StrCat("rank 0 resumes from ", folder, ", this rank ",
@@ -261,7 +256,7 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   budget_.Observe(&report, &state_.budget);
   FPO_RETURN_IF_ERROR(ApplyGradients(batch, &report));
   state_.step = step + 1;
-  const double seconds = Since(start);
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   state_.train_seconds += seconds;
   report["step_seconds"] = seconds;
   report.insert(parts_.seconds().begin(), parts_.seconds().end());
@@ -312,7 +307,7 @@ absl::Status Trainer::WriteCheckpoint(bool last) {
   const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
   if (micro_batch_.halved()) state_.tokens_per_microbatch = micro_batch_.tokens();
   const std::optional<double> score = evaluations_.ScoreAt(state_.step);
-  if (update_->sharding() != Sharding::kNone && checkpoints_.shared()) {
+  if (update_->sharding() != Sharding::kNone && checkpoints_.in_parts()) {
     return checkpoints_.WriteShards(MakeShard(state_, *update_, environment_.group.rank()),
                                     state_.Json(), score, last);
   }

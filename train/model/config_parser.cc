@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/inputs/model_kind.h"
 #include "common/status_macros.h"
-#include "train/model/config_values.h"
+#include "train/model/families/config_values.h"
 
 namespace fpo::train {
 namespace {

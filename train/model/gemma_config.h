@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "train/model/model_family.h"
+#include "train/model/families/model_family.h"
 #include "train/ops/rms_norm.h"
 #include "train/ops/rope.h"
 

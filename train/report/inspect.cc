@@ -13,7 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "common/files/posix_status.h"
 #include "common/hash.h"
-#include "common/inputs/rank_files.h"
+#include "common/inputs/weights/rank_files.h"
 #include "common/reference/record_file.h"
 #include "common/status_macros.h"
 #include "train/checkpoint/checkpoint_reader.h"

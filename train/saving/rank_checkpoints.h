@@ -32,8 +32,6 @@ class RankCheckpoints {
   // one holds. Where they do not, the first rank writes whole checkpoints, and a sentence says so.
   absl::StatusOr<std::string> FindFolder();
 
-  bool shared() const { return shared_; }  // they see one folder, and are several
-
   // As BackgroundCheckpoints::Write, of what every rank has whole; where they do not see one folder
   // the first rank's alone is read.
   absl::Status Write(const CheckpointContent& content, std::optional<double> score, bool last);

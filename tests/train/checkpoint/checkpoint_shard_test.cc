@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/inputs/rank_files.h"
+#include "common/inputs/weights/rank_files.h"
 #include "tests/train/support/scratch_folder.h"
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/formats/safetensors_directory.h"

@@ -8,7 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "tests/train/support/scratch_folder.h"
-#include "train/formats/npz.h"
+#include "train/formats/npz/npz.h"
 #include "train/formats/safetensors_writer.h"
 
 namespace fpo::train {

@@ -10,7 +10,7 @@
 #include "tests/train/support/tiny_tokenizer_model.h"
 #include "train/checkpoint/checkpoint_writer.h"
 #include "train/data/token_file.h"
-#include "train/formats/npz.h"
+#include "train/formats/npz/npz.h"
 #include "train/formats/sae_files.h"
 
 namespace fpo::train {

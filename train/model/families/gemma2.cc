@@ -2,8 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "train/model/config_values.h"
-#include "train/model/model_family.h"
+#include "train/model/families/config_values.h"
+#include "train/model/families/model_family.h"
 
 namespace fpo::train {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/formats/zip_archive.h"
+#include "train/formats/npz/zip_archive.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "tests/train/support/scratch_folder.h"
-#include "train/formats/npz.h"
+#include "train/formats/npz/npz.h"
 
 namespace fpo::train {
 namespace {

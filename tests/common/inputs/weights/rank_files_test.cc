@@ -1,4 +1,4 @@
-#include "common/inputs/rank_files.h"
+#include "common/inputs/weights/rank_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "common/inputs/foreign_weights.h"
+#include "common/inputs/weights/foreign_weights.h"
 
 #include "gmock/gmock.h"
 #include "tests/train/support/scratch_folder.h"

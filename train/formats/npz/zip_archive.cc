@@ -1,4 +1,4 @@
-#include "train/formats/zip_archive.h"
+#include "train/formats/npz/zip_archive.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "train/formats/npz.h"
+#include "train/formats/npz/npz.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

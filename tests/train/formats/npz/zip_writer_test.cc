@@ -1,4 +1,4 @@
-#include "train/formats/zip_writer.h"
+#include "train/formats/npz/zip_writer.h"
 
 #include <gtest/gtest.h>
 

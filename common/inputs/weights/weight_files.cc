@@ -1,4 +1,4 @@
-#include "common/inputs/weight_files.h"
+#include "common/inputs/weights/weight_files.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -16,8 +16,8 @@
 #include "absl/strings/strip.h"
 #include "common/files/lfs_pointer.h"
 #include "common/files/posix_status.h"
-#include "common/inputs/foreign_weights.h"
-#include "common/inputs/rank_files.h"
+#include "common/inputs/weights/foreign_weights.h"
+#include "common/inputs/weights/rank_files.h"
 #include "common/status_macros.h"
 
 namespace fpo {

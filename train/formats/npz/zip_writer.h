@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/files/durable_file.h"
-#include "train/formats/zip_archive.h"
+#include "train/formats/npz/zip_archive.h"
 
 namespace fpo::train {
 

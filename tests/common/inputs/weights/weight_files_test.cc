@@ -1,4 +1,4 @@
-#include "common/inputs/weight_files.h"
+#include "common/inputs/weights/weight_files.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"

@@ -1,4 +1,4 @@
-#include "common/inputs/foreign_weights.h"
+#include "common/inputs/weights/foreign_weights.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "train/model/config_values.h"
+#include "train/model/families/config_values.h"
 
 #include <nlohmann/json.hpp>
 

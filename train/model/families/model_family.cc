@@ -1,4 +1,4 @@
-#include "train/model/model_family.h"
+#include "train/model/families/model_family.h"
 
 namespace fpo::train {
 

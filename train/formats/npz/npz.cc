@@ -1,4 +1,4 @@
-#include "train/formats/npz.h"
+#include "train/formats/npz/npz.h"
 
 #include <algorithm>
 #include <array>
@@ -17,8 +17,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
-#include "train/formats/zip_archive.h"
-#include "train/formats/zip_writer.h"
+#include "train/formats/npz/zip_archive.h"
+#include "train/formats/npz/zip_writer.h"
 
 namespace fpo::train {
 namespace {
