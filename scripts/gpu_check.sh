@@ -67,7 +67,7 @@ copy_libraries() { # the distribution's own; the C and C++ runtimes are the host
 }
 
 copy_inputs() {
-  cp "$root"/tests/golden/gemma{2,3}.safetensors "$pack/tests/golden/"
+  cp "$root"/tests/golden/{gemma2,gemma3,llama,qwen3}.safetensors "$pack/tests/golden/"
   cp "$root/bench/gpu/run.sh" "$pack/"
   cp "$root"/bench/gpu/{*.py,real_lengths.csv} "$pack/checks/"
   cp "$root/bench/gpu/gemma2_2b.json" "$pack/inputs/"
