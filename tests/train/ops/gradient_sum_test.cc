@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
 #include "tests/train/ops/memory_watch.h"
+#include "train/cuda/cuda_ops.h"
 #include "train/model/embedding.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/product.h"
@@ -136,6 +137,7 @@ TEST(GradientSum, NeedsNoCopyOfTheWeight) {
 TEST(GradientSum, NeedsNoCopyOfManyRows) {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     const at::Tensor gradient = at::ones({4000, 2048}, type), x = at::ones({4000, 16}, type);
+    if (CudaKernelsOf(gradient) != nullptr) continue;  // a GPU's product reads it as it lies
     GradientSum sum(at::zeros({2048, 16}, type));
     sum.AddProduct(gradient.t(), x);
     const MemoryWatch watch;
