@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/inputs/weights/foreign_weights.h"
 #include "common/inputs/model_home.h"
+#include "common/inputs/weights/foreign_weights.h"
 #include "common/job/job_reader.h"
 #include "common/text/closest_word.h"
 
