@@ -315,8 +315,9 @@ MUTATIONS = {
     "weight decay of adamw in the gradient": (T + "optim/adam.cc", "decoupled_ ? at::_ops::_fused_adamw_::call", "false ? at::_ops::_fused_adamw_::call"),
     "kernel: adam without its bias correction": (T + "optim/adam.cc", "pace.lr / (1 - std::pow(options_.beta1, step))", "pace.lr"),
     "kernel: clip factor left out": (T + "optim/adam.cc", "values.gradient_scale = static_cast<float>(pace.scale);", "values.gradient_scale = 1;"),
-    "checkpoint of tensors that change": (T + "runs/background_checkpoints.cc", "/*copy=*/true", "/*copy=*/false"),
-    "step count not restored": (T + "optim/optimizer.cc", "FPO_ASSIGN_OR_RETURN(step_, StoredStep(state));", "FPO_RETURN_IF_ERROR(StoredStep(state).status());"),
+    "checkpoint of tensors that change": (T + "saving/side_write.cc", "/*copy=*/true", "/*copy=*/false"),
+    "step count not restored": (T + "parallel/sharded_update.cc", "optimizer_->Restored(step);", "optimizer_->Restored(0);"),
+    "the first rank's gradients left out": (T + "parallel/gradient_exchange.cc", "sum.copy_(unit.out[rank++]);", "sum.copy_(unit.out[plan_.world() - 1 - rank++]);"),
 }
 
 
