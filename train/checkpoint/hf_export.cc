@@ -116,7 +116,7 @@ absl::Status WriteFolder(const HfExport& request, const LazyTensors& weights,
   for (const auto& [name, tensor] : weights) {
     // Buffers of whole numbers stay what they are.
     const at::ScalarType type = at::isFloatingType(tensor.type) ? request.dtype : tensor.type;
-    const auto make = [&tensor, type]() -> absl::StatusOr<at::Tensor> {
+    const auto make = [&tensor = tensor, type]() -> absl::StatusOr<at::Tensor> {
       FPO_ASSIGN_OR_RETURN(const at::Tensor made, tensor.make());
       return made.detach().to(type);
     };

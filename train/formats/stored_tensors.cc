@@ -219,7 +219,8 @@ absl::StatusOr<LazyTensors> StoredTensors::ForWriting() const {
   LazyTensors lazy;
   for (const auto& [name, stored] : tensors_) {
     FPO_ASSIGN_OR_RETURN(const c10::ScalarType type, TensorTypeOf(stored.dtype));
-    lazy.emplace(name, LazyTensor{type, stored.shape, [this, &name] { return Tensor(name); }});
+    lazy.emplace(name,
+                 LazyTensor{type, stored.shape, [this, &name = name] { return Tensor(name); }});
   }
   return lazy;
 }
