@@ -16,6 +16,14 @@
 
 namespace fpo::train {
 
+// What a rank has begun and no rank has published.
+struct BegunCheckpoint {
+  WrittenShards written;
+  std::string building;
+  absl::Time start;
+  absl::StatusOr<std::vector<CheckpointFile>> files = std::vector<CheckpointFile>();
+};
+
 // The checkpoints of a run of any number of ranks. Of several, each writes its part, beside
 // training where its memory has room for a copy of it, and the first publishes once all have told
 // that theirs are durable. Every call is collective. Not thread-safe.
@@ -54,13 +62,6 @@ class RankCheckpoints {
   double seconds() const { return alone_.seconds() + seconds_; }       // as BackgroundCheckpoints
 
  private:
-  // What this rank has begun and no rank has published.
-  struct Pending {
-    WrittenShards written;
-    std::string building;
-    absl::Time start;
-    absl::StatusOr<std::vector<CheckpointFile>> files = std::vector<CheckpointFile>();
-  };
   absl::StatusOr<std::string> Begin(int64_t step);
   std::optional<CheckpointShard> CopyOf(const CheckpointShard& shard) const;
   void CollectWrite();  // of the write beside, if there is one
@@ -78,7 +79,7 @@ class RankCheckpoints {
   bool shared_ = false;
   int64_t on_this_host_ = 1;  // ranks, which share its memory
   double seconds_ = 0;
-  std::optional<Pending> pending_;
+  std::optional<BegunCheckpoint> pending_;
   SideWrite side_;  // writes into pending_: destroyed before it
 };
 
