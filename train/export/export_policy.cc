@@ -25,10 +25,14 @@ absl::Status ExportPolicy(const LazyTensors& trained, const PolicyExport& reques
   const std::vector<std::string> names = SplitNf4Names(original.Names()).tensors;
   FPO_ASSIGN_OR_RETURN(const TensorSelection selection, SelectTensors(config, names));
   const std::map<std::string, std::string> canonical(selection.used.begin(), selection.used.end());
-  FPO_ASSIGN_OR_RETURN(LazyTensors weights, original.ForWriting());
+  FPO_ASSIGN_OR_RETURN(const LazyTensors stored, original.ForWriting());
+  LazyTensors weights;
   for (const std::string& name : names) {
     const auto used = canonical.find(name);
-    if (used == canonical.end()) continue;
+    if (used == canonical.end()) {
+      weights[name] = stored.at(name);
+      continue;
+    }
     auto it = trained.find(used->second);
     if (it == trained.end()) it = trained.find("model.embed_tokens.weight");  // the tied head
     weights[name] = it->second;
