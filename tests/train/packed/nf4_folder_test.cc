@@ -11,7 +11,9 @@
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "tests/train/support/tiny_run.h"
+#include "train/export/export_policy.h"
 #include "train/formats/nf4_names.h"
+#include "train/formats/safetensors_directory.h"
 #include "train/formats/safetensors_writer.h"
 #include "train/loop/model_loader.h"
 
@@ -83,6 +85,19 @@ class Nf4FolderTest : public ::testing::TestWithParam<bool> {
   const TinyRun tiny_;
   TensorMap tensors_;
 };
+// A dense folder again: programs that read it know nothing of what was beside the packed weights.
+TEST_P(Nf4FolderTest, IsExportedWithoutWhatWasPacked) {
+  const auto loaded = LoadModel(Request("nf4"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const absl::Status status = ExportPolicy(Lazy(loaded->model.Merged()),
+                                           {tiny_.Path("packed"), tiny_.Path("dense"), at::kFloat});
+  ASSERT_TRUE(status.ok()) << status;
+  const auto dense = SafetensorsDirectory::Open(tiny_.Path("dense"));
+  const auto whole = SafetensorsDirectory::Open(tiny_.Path("model"));
+  ASSERT_TRUE(dense.ok() && whole.ok());
+  EXPECT_EQ(dense->Names(), whole->Names());
+}
+
 INSTANTIATE_TEST_SUITE_P(Nested, Nf4FolderTest, ::testing::Bool());
 
 TEST_P(Nf4FolderTest, IsReadAsItIsOrMadeDense) {
