@@ -70,7 +70,8 @@ testing::Process TrainerProcesses::Start(const std::string& name, int64_t rank, 
   }
   if (world > 1) {
     argv.insert(argv.end(), {"--rank", absl::StrCat(rank), "--world-size", absl::StrCat(world),
-                             "--rendezvous", absl::StrCat("127.0.0.1:", port)});
+                             "--rendezvous", absl::StrCat("127.0.0.1:", port), "--rank-timeout",
+                             absl::StrCat(rank_timeout_seconds)});
   }
   const auto failpoint = failpoints.find(rank);
   if (failpoint != failpoints.end()) {

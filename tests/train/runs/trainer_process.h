@@ -21,6 +21,7 @@ class TrainerProcesses {
   const TinyRun tiny;  // before the job, which names its files
   JobConfig job;
   std::map<int64_t, std::string> failpoints;  // by rank, of processes started from now on
+  int rank_timeout_seconds = 600;             // fpo-train's own
   std::string Out(const std::string& name) const { return tiny.Path(name); }
   std::string Log(const std::string& name) const { return Slurp(tiny.Path(name + ".log")); }
 
