@@ -51,6 +51,7 @@ class ShardedRanks : public ::testing::TestWithParam<const char*> {
     EXPECT_EQ(ranks[1 - victim].Wait(absl::Seconds(60)), static_cast<int>(ExitCode::kPeerLost))
         << failpoint << trainer_.Log(name);
     trainer_.failpoints.clear();
+    trainer_.rank_timeout_seconds = 600;
   }
   TrainerProcesses trainer_;
 };
