@@ -71,7 +71,6 @@ ShardedBytes BytesOfRank(const ModelSizes& model, const ShardSizes& sizes) {
   int64_t unit = 0;
   for (const int64_t elements : buckets) unit = std::max(unit, Unit(elements, world));
   bytes.gather = 2 * (unit + UpTo(unit, world)) * trained_bytes;  // one is written, one is coming
-  bytes.checkpoint = (1 + sizes.optimizer_moments) * trained * kFloatBytes;
   return bytes;
 }
 

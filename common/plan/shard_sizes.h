@@ -26,7 +26,6 @@ struct ShardedBytes {
   int64_t gradient_sums = 0;  // of this rank's ranges, sharded
   int64_t exchange = 0;       // what is on its way during backward
   int64_t gather = 0;         // updated weights on their way, after backward
-  int64_t checkpoint = 0;     // masters and moments of all, on the host of rank 0 while it writes
 
   // Of a step: the exchange is over when weights are gathered.
   int64_t Step() const;

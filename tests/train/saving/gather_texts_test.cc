@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/train/support/gloo_ranks.h"
+#include "tests/train/support/thread_ranks.h"
 #include "train/collective/single_process_group.h"
 
 namespace fpo::train {
@@ -12,7 +12,7 @@ namespace {
 using ::testing::ElementsAre;
 
 TEST(GatherTexts, OfAnyLength) {
-  if (!HasGloo()) GTEST_SKIP() << "built without Gloo";
+  if (!HasRanks()) GTEST_SKIP() << "built without Gloo";
   AsRanks(3, [](ProcessGroup& group) {
     const std::vector<std::string> own = {"", std::string("a\0b", 3), std::string(5000, 'x')};
     const auto all = GatherTexts(own[static_cast<size_t>(group.rank())], group);

@@ -8,8 +8,8 @@
 
 #include "common/failpoint.h"
 #include "common/outputs/output_lock.h"
-#include "tests/train/support/gloo_ranks.h"
 #include "tests/train/support/scratch_folder.h"
+#include "tests/train/support/thread_ranks.h"
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/collective/single_process_group.h"
 #include "train/events/exit_status.h"
@@ -55,7 +55,7 @@ struct SavingRank {
 class RankCheckpointsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!HasGloo()) GTEST_SKIP() << "built without Gloo";
+    if (!HasRanks()) GTEST_SKIP() << "built without Gloo";
     auto lock = OutputLock::Take(folder_.path(), HolderOf(""));
     ASSERT_TRUE(lock.ok()) << lock.status();
     lock_ = *std::move(lock);
