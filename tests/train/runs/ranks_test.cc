@@ -104,7 +104,6 @@ TEST_F(RanksTest, OneTwoAndFourRanksTakeTheSameSteps) {
 TEST_F(RanksTest, ACheckpointOfFourRanksGoesOnWithOneAndTwo) {
   trainer_.job.optimizer.eps = trainer_.job.optimizer.lr;  // as above
   trainer_.job.schedule.name = "constant";                 // whatever the number of steps
-  trainer_.job.evaluate.every_steps = 3;                   // also at the end of six steps
   trainer_.Finish("one");
   const Trajectory one = ReadTrajectory(trainer_.Out("one"));
   trainer_.job.max_steps = 5;  // where an evaluation is due in any case
